@@ -1,0 +1,215 @@
+"""`swarm.yaml` and the defaults of a task, as frozen models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from swarm.errors import SwarmError
+from swarm.workspace import Workspace, is_checkout, is_task
+
+BUDGET = re.compile(r"^(wall|cpu|flops|steps):([0-9.]+(?:e[0-9]+)?)$")
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Metric(Frozen):
+    name: str = "val_bpb"
+    better: Literal["lower", "higher"] = "lower"
+
+
+class Task(Frozen):
+    """What is optimised. `path` is a folder, a repository or a URL; `run` is split like a shell would, without one."""
+
+    path: str
+    rev: str | None = None
+    edit: tuple[str, ...] = ("train.py",)
+    run: str = "python train.py"
+    prepare: str | None = None
+    metric: Metric = Metric()
+    budget: str = "wall:300"
+    seed: Literal["env", "literal", "none"] = "env"
+    limits: Mapping[str, float] = Field(default_factory=dict)
+    gpus_per_run: int = Field(1, ge=1)
+    caches: tuple[str, ...] = ()
+    python: str | None = None
+    env: Mapping[str, str] = Field(default_factory=dict)
+    program: str = "program.md"
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _budget(cls, value: object) -> object:
+        """`120s`, `5m` and `300` are wall seconds."""
+        text = str(value).strip()
+        plain = re.fullmatch(r"([0-9.]+)(s|m)?", text)
+        if plain:
+            text = f"wall:{float(plain[1]) * (60 if plain[2] == 'm' else 1):g}"
+        if not BUDGET.match(text):
+            raise ValueError("a budget is wall:300, cpu:20, flops:2e12, steps:200, 120s or 5m")
+        return text
+
+    @field_validator("edit", "caches", mode="before")
+    @classmethod
+    def _one(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("edit")
+    @classmethod
+    def _inside(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if Path(name).is_absolute() or ".." in Path(name).parts or ".git" in Path(name).parts:
+                raise ValueError(f"{name}: an editable file lies inside the task")
+        if not value:
+            raise ValueError("name at least one file that agents may edit")
+        return value
+
+
+class Stop(Frozen):
+    """When a campaign ends; whatever comes first. `until` is HH:MM, local time."""
+
+    hours: float | None = Field(None, gt=0)
+    until: str | None = None
+    experiments: int | None = Field(None, gt=0)
+    usd: float | None = Field(None, gt=0)
+
+    @field_validator("until")
+    @classmethod
+    def _clock(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("until is a time of day like 08:30")
+        return value
+
+    @property
+    def empty(self) -> bool:
+        return not (self.hours or self.until or self.experiments or self.usd)
+
+
+class Policy(Frozen):
+    """How the campaign is run. Times are seconds."""
+
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
+    confirm_share: float = 0.15  # of the slots' time
+    rebase_every: float = 600.0
+    idle_after: float = 60.0  # then a slot with nothing queued measures something again
+    keep_checkouts: bool = False
+
+
+class Config(Frozen):
+    """A workspace's `swarm.yaml`; all of it optional."""
+
+    task: Task | None = None
+    agents: Mapping[str, int] | str | None = None
+    gpus: int | str | None = None
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    stop: Stop | None = None
+    policy: Policy = Policy()
+    commands: Mapping[str, str] = Field(default_factory=dict)  # agent name → command line with {brief}
+    gpu_price: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, raw: Any) -> Any:
+        """`task: URL` is short for `task: {path: URL}`."""
+        if isinstance(raw, dict) and isinstance(raw.get("task"), str):
+            raw = {**raw, "task": {"path": raw["task"]}}
+        return raw
+
+
+def load(workspace: Workspace) -> Config:
+    """Read `swarm.yaml` (absent: defaults).
+
+    Raises SwarmError naming the line or key that is wrong.
+    """
+    if not workspace.yaml.is_file():
+        return Config()
+    try:
+        raw = yaml.safe_load(workspace.yaml.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise SwarmError(f"{workspace.yaml.name} is not YAML: {error}") from None
+    return parse(raw, workspace.yaml.name)
+
+
+def parse(raw: Any, name: str = "swarm.yaml") -> Config:
+    """Check a parsed document. Raises SwarmError with one line per mistake."""
+    if not isinstance(raw, dict):
+        raise SwarmError(f"{name} should hold keys like `task:` and `stop:`.")
+    try:
+        return Config.model_validate(raw)
+    except pydantic.ValidationError as error:
+        lines = "\n".join(
+            f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
+        raise SwarmError(f"{name} has mistakes:\n{lines}") from None
+
+
+def template_task(source: Path, device: str) -> Task:
+    """The task of `templates/`. On a CPU core a small FLOP budget, on a GPU five minutes."""
+    return Task(
+        path=str(source),
+        run="python train.py",
+        prepare="python prepare.py",
+        budget="wall:300" if device == "cuda" else "flops:1.2e11",
+        caches=("~/.cache/swarm",),
+    )
+
+
+def autoresearch_task(source: Path) -> Task:
+    """The task of a clone of karpathy/autoresearch or a fork: seed and interpreter are read off its files."""
+    text = (source / "train.py").read_text(errors="replace")
+    literal = re.search(r"manual_seed(?:_all)?\(\s*\d+\s*\)", text)
+    seed: Literal["env", "literal", "none"] = "env" if "SWARM_SEED" in text else "literal" if literal else "none"
+    found = re.search(r"^TIME_BUDGET\s*=\s*(\d+)", (source / "prepare.py").read_text(errors="replace"), re.M)
+    python = source / ".venv" / "bin" / "python"
+    return Task(
+        path=str(source),
+        prepare="python prepare.py",
+        budget=f"wall:{found[1] if found else 300}",
+        seed=seed,
+        caches=("~/.cache/autoresearch",),
+        python=str(python) if python.exists() else None,
+    )
+
+
+def task_of(workspace: Workspace, config: Config, device: str, packaged: Path) -> Task:
+    """The task of this workspace: what swarm.yaml says, else the clone or checkout around us, else the template.
+
+    `packaged` is the template that came with swarm. Paths in the answer are absolute.
+
+    Raises SwarmError when the folder named is not there.
+    """
+    if config.task is None:
+        if is_task(workspace.root):
+            return autoresearch_task(workspace.root)
+        local = workspace.root / "templates"
+        return template_task(local if is_checkout(workspace.root) else packaged, device)
+    named = config.task
+    if "://" in named.path or named.path.startswith("git@"):
+        return named
+    source = Path(named.path).expanduser()
+    source = source if source.is_absolute() else (workspace.root / source).resolve()
+    if named.path == "templates" and not source.is_dir():
+        source = packaged
+    if not source.is_dir():
+        raise SwarmError(f"the task's folder {source} does not exist.", "Say where it is in swarm.yaml: task: PATH")
+    base = _guessed(source, device, packaged)
+    given = {k: getattr(named, k) for k in named.model_fields_set}
+    return base.model_copy(update={**given, "path": str(source)})
+
+
+def _guessed(source: Path, device: str, packaged: Path) -> Task:
+    if source == packaged or (source / "train.py").is_file() and "SWARM_BUDGET" in _text(source / "prepare.py"):
+        return template_task(source, device)
+    return autoresearch_task(source) if is_task(source) else Task(path=str(source))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""

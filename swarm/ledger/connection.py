@@ -1,0 +1,63 @@
+"""Opening the ledger's file: for the one writer, or read-only for everybody else."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from swarm.errors import SwarmError
+
+VERSION = 1
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The coordinator's connection: WAL, every commit on the disk before it returns. Makes the file when absent.
+
+    Raises SwarmError when the file cannot be written or was made by a newer swarm.
+    """
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA busy_timeout=5000")
+        _migrate(db, path)
+    except sqlite3.Error as error:
+        raise SwarmError(f"cannot write the ledger {path}: {error}", "Is the disk full, or the folder read-only?") from None
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection.
+
+    Raises SwarmError when there is no ledger, or it cannot be read.
+    """
+    if not path.exists():
+        raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents claude,codex")
+    try:
+        db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
+        db.execute("PRAGMA busy_timeout=5000")
+        check(db, path)
+    except sqlite3.Error as error:
+        raise SwarmError(f"cannot read the ledger {path}: {error}") from None
+    return db
+
+
+def check(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the file. Raises SwarmError when this program is too old for it."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise SwarmError(f"{path} was written by a newer swarm (version {version}; this one reads {VERSION}).", "Update swarm.")
+    return version
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    if check(db, path) == VERSION:
+        return
+    schema = resources.files("swarm.ledger").joinpath("schema.sql").read_text()
+    db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version={VERSION};\nCOMMIT;")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
