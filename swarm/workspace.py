@@ -80,6 +80,11 @@ class Workspace:
         return self.locks / "coordinator.lock"
 
     @property
+    def keeper(self) -> Path:
+        """Held by the keeper that brings a dead coordinator back; the file holds the keeper's pid."""
+        return self.locks / "keeper.lock"
+
+    @property
     def log(self) -> Path:
         return self.hidden / "coordinator.log"
 

@@ -64,7 +64,9 @@ class Ledger:
         """Insert a row and return its rowid."""
         names = ", ".join(f'"{n}"' for n in values)
         marks = ", ".join("?" * len(values))
-        return int(self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values())).lastrowid or 0)
+        return int(
+            self.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values())).lastrowid or 0
+        )
 
     def change(self, table: str, where: Mapping[str, Any], **values: Any) -> int:
         """Update the rows that match and return how many did."""
@@ -139,7 +141,9 @@ class Ledger:
     def agent(self, campaign: int, name: str) -> Agent | None:
         return self.one(Agent, "WHERE campaign=? AND name=?", campaign, name)
 
-    def say(self, campaign: int, at: float, kind: str, agent: str | None, experiment: str | None, data: Mapping[str, Any]) -> int:
+    def say(
+        self, campaign: int, at: float, kind: str, agent: str | None, experiment: str | None, data: Mapping[str, Any]
+    ) -> int:
         """Record an event and return its number."""
         return self.add(
             "events", campaign=campaign, at=at, kind=kind, agent=agent, experiment=experiment,
@@ -147,7 +151,10 @@ class Ledger:
         )  # fmt: skip
 
     def set_ref(self, name: str, commit: str) -> None:
-        self.db.execute('INSERT INTO refs (name, "commit") VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "commit"=excluded."commit"', (name, commit))
+        self.db.execute(
+            'INSERT INTO refs (name, "commit") VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "commit"=excluded."commit"',
+            (name, commit),
+        )
 
     def refs(self) -> dict[str, str]:
         return dict(self.db.execute('SELECT name, "commit" FROM refs'))

@@ -42,9 +42,10 @@ CREATE TABLE experiments (          -- one change and its one parent; the verdic
 );
 CREATE INDEX experiments_by_estimate ON experiments(campaign, estimate) WHERE estimate IS NOT NULL;
 CREATE INDEX experiments_by_agent ON experiments(campaign, agent, stage);
+CREATE INDEX experiments_by_parent ON experiments(parent);
 CREATE INDEX experiments_by_tree ON experiments(campaign, tree);
 CREATE INDEX experiments_by_stage ON experiments(campaign, stage) WHERE stage != 'done';
-CREATE INDEX experiments_by_verdict ON experiments(campaign, verdict);
+CREATE INDEX experiments_by_verdict ON experiments(campaign, verdict, agent, estimate, p_better);
 CREATE INDEX experiments_by_commit ON experiments("commit");
 CREATE TABLE runs (                 -- one measurement of an experiment
   id INTEGER PRIMARY KEY, experiment TEXT NOT NULL REFERENCES experiments(id),

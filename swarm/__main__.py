@@ -1,0 +1,32 @@
+"""`swarm`: the command. Two hidden words start the daemon without loading anything that draws."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Run what the command line says and exit with its code: 0, 1 expected, 2 usage, 3 unexpected, 130 ctrl-C."""
+    if len(sys.argv) == 3 and sys.argv[1] in ("_keeper", "_coordinator"):
+        _daemon(sys.argv[1], Path(sys.argv[2]))
+        return
+    from swarm.cli.errors import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+def _daemon(word: str, root: Path) -> None:
+    if word == "_keeper":
+        from swarm.daemon import keeper
+
+        sys.exit(keeper.main(root))
+    from swarm.daemon import coordinator
+    from swarm.wiring import story
+    from swarm.workspace import Workspace
+
+    sys.exit(coordinator.main(Workspace(root), story))
+
+
+if __name__ == "__main__":
+    main()

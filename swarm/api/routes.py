@@ -1,0 +1,167 @@
+"""The verbs of the door. Thin: who may, which fields, and the story's method of the same name."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from swarm import __version__
+from swarm.api import record, wire
+from swarm.api.desk import Desk
+from swarm.errors import Refused
+from swarm.workspace import Workspace
+
+Answer: TypeAlias = dict[str, Any]
+AGENT = "agent."
+
+Name = Annotated[str, Path(pattern=wire.NAME)]
+Experiment = Annotated[str, Path(pattern=wire.EXPERIMENT)]
+Patience = Annotated[float, Query(ge=0, le=wire.LONGEST_WAIT, allow_inf_nan=False)]
+Rows = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[int, Query(ge=0, lt=1 << 63)]
+
+
+def owner(request: Request) -> None:
+    """Raises Refused when the caller is not the workspace's owner."""
+    if request.state.who != "owner":
+        raise Refused(
+            "only the owner of the swarm may do this.", "Say it as the person who runs the swarm.", status=403
+        )
+
+
+def agent(request: Request) -> str:
+    """The calling agent's name. Raises Refused when the caller is none."""
+    who: str = request.state.who
+    if not who.startswith(AGENT):
+        raise Refused("this is for agents.", "Agents have tokens of their own.", status=403)
+    return who.removeprefix(AGENT)
+
+
+Caller = Annotated[str, Depends(agent)]
+
+
+def routes(desk: Desk, workspace: Workspace) -> APIRouter:
+    """All routes of /v1."""
+    router = APIRouter(prefix="/v1")
+    _for_all(router, desk, workspace)
+    _for_agents(router, desk)
+    owners = APIRouter(dependencies=[Depends(owner)])
+    _for_owner(owners, desk)
+    _long_polls(owners, desk)
+    router.include_router(owners)
+    return router
+
+
+def _for_all(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
+    @router.get("/health")
+    async def health() -> Answer:
+        return {
+            "ok": desk.loop.alive and not desk.closing,
+            "pid": os.getpid(),
+            "version": __version__,
+            "workspace": str(workspace.root),
+            "trouble": desk.loop.trouble,
+        }
+
+    @router.get("/status")
+    async def status() -> Answer:
+        return await desk.ask(lambda story: story.status(), news=False)
+
+    @router.get("/leaderboard")
+    async def leaderboard(n: Rows = 50) -> Answer:
+        return {"experiments": await run_in_threadpool(record.leaderboard, workspace, n)}
+
+    @router.get("/events")
+    async def events(request: Request, after: After = 0, timeout: Patience = 0.0) -> Answer:
+        async def look() -> list[Answer]:
+            return await run_in_threadpool(record.events, workspace, after)
+
+        found = await desk.until(look, bool, timeout, request.is_disconnected)
+        return {"events": found or []}
+
+    @router.get("/experiments/{experiment}")
+    async def show(experiment: Experiment) -> Answer:
+        return await desk.ask(lambda story: story.experiment(experiment), news=False)
+
+
+def _for_agents(router: APIRouter, desk: Desk) -> None:
+    @router.post("/submit")
+    async def submit(caller: Caller, body: wire.Submit) -> Answer:
+        return await desk.ask(lambda story: story.submit(caller, **body.model_dump()))
+
+    @router.post("/submit/values")
+    async def values(caller: Caller, body: wire.Values) -> Answer:
+        return await desk.ask(lambda story: story.submit_values(caller, **body.model_dump()))
+
+    @router.get("/constants")
+    async def constants(caller: Caller) -> Answer:
+        return await desk.ask(lambda story: story.constants(caller), news=False)
+
+    @router.post("/wait")
+    async def wait(caller: Caller, request: Request, body: wire.Wait) -> Answer:
+        async def look(final: bool = False) -> Answer:
+            return await desk.ask(lambda story: story.contact(caller, final=final), news=False)
+
+        found = await desk.until(look, lambda a: bool(a["due"]), body.timeout, request.is_disconnected)
+        if found is None:
+            if await request.is_disconnected():
+                return {}  # nobody hears it: the news is kept for the next call
+            found = await look(final=True)
+        return {key: value for key, value in found.items() if key != "due"}
+
+
+def _for_owner(router: APIRouter, desk: Desk) -> None:
+    @router.post("/spawn")
+    async def spawn(body: wire.Spawn) -> Answer:
+        fields = body.model_dump(mode="json", exclude={"sandbox"})
+        fields["policy"] |= {"sandbox": body.sandbox} if body.sandbox else {}
+        fresh = [who for who in (AGENT + a.name for a in body.agents) if desk.tokens.make(who)]
+        try:
+            return await desk.ask(lambda story: story.spawn(**fields))
+        except BaseException:
+            for who in fresh:
+                desk.tokens.drop(who)
+            raise
+
+    @router.post("/try")
+    async def try_file(body: wire.Try) -> Answer:
+        return await desk.ask(lambda story: story.try_file(**body.model_dump()))
+
+    @router.post("/promote")
+    async def promote(body: wire.Promote) -> Answer:
+        return await desk.ask(lambda story: story.promote(**body.model_dump()))
+
+    @router.post("/promote/undo")
+    async def undo() -> Answer:
+        return await desk.ask(lambda story: story.undo())
+
+    @router.post("/pause")
+    async def pause() -> Answer:
+        return await desk.ask(lambda story: story.pause())
+
+    @router.post("/resume")
+    async def resume(body: wire.Resume | None = None) -> Answer:
+        stop = body.stop.model_dump(mode="json") if body and body.stop else None
+        return await desk.ask(lambda story: story.resume(stop=stop))
+
+    @router.post("/stop")
+    async def stop(body: wire.Halt | None = None) -> Answer:
+        fields = (body or wire.Halt()).model_dump()
+        return await desk.ask(lambda story: story.stop(**fields))
+
+    @router.post("/agents/{name}/tell")
+    async def tell(name: Name, body: wire.Tell) -> Answer:
+        return await desk.ask(lambda story: story.tell(name, text=body.text))
+
+
+def _long_polls(router: APIRouter, desk: Desk) -> None:
+    @router.get("/experiments/{experiment}/wait")
+    async def result(request: Request, experiment: Experiment, timeout: Patience = 30.0) -> Answer:
+        async def look() -> Answer:
+            return await desk.ask(lambda story: story.experiment(experiment), news=False)
+
+        found = await desk.until(look, lambda a: a.get("verdict") is not None, timeout, request.is_disconnected)
+        return found if found is not None else await look()

@@ -1,0 +1,257 @@
+"""The signatures of the commands that change something. Their work is in a module each, or at the coordinator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swarm.cli import complete
+
+AGENT = "An agent's name, as in swarm status."
+Hours = Annotated[float | None, typer.Option(help="Stop after so many hours.", min=0.001)]
+Until = Annotated[str | None, typer.Option(help="Stop at this time of day, e.g. 08:30.")]
+Experiments = Annotated[int | None, typer.Option(help="Stop after so many experiments.", min=1)]
+Usd = Annotated[float | None, typer.Option(help="Stop when agents have cost so many dollars.", min=0.001)]
+Message = Annotated[str, typer.Option("-m", "--message", help="What it changes, in a few words.")]
+Seconds = Annotated[float | None, typer.Option("--timeout", help="Give up after so many seconds.", min=0)]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where; made if absent.", metavar="DIR")] = Path("."),
+    task: Annotated[str, typer.Option(help="templates, a folder, or a git URL.")] = "templates",
+) -> None:
+    """Make a workspace: swarm.yaml, programs/ and the task.
+
+    \b
+      swarm init my-swarm
+      swarm init night --task https://github.com/karpathy/autoresearch
+    """
+    from swarm.cli import init as command
+
+    command.run(folder, task)
+
+
+def prepare(
+    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
+) -> None:
+    """Prepare the task's data, once: run its prepare command.
+
+    \b
+      swarm prepare
+    """
+    from swarm.cli import prepare as command
+    from swarm.cli.places import here
+
+    command.run(here(), device)
+
+
+def doctor() -> None:
+    """What is there, what is missing, and what to do about it."""
+    from swarm.cli import doctor as command
+
+    command.run()
+
+
+def spawn(
+    gpus: Annotated[str | None, typer.Option(help="How many, or which: 8, or 0,2,5. With --device cpu: cores.")] = None,
+    agents: Annotated[str | None, typer.Option(help="claude,codex (one per GPU, in turn) or claude:3,codex:1.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
+    hours: Hours = None,
+    until: Until = None,
+    experiments: Experiments = None,
+    usd: Usd = None,
+    command: Annotated[
+        str | None, typer.Option(help="For agents of kind command: its command line with {brief}.")
+    ] = None,
+    sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
+    name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Take GPUs that others are using, too.")] = False,
+) -> None:
+    """Start agents, each with a worktree, a terminal session and a GPU. Again: more agents on free GPUs.
+
+    \b
+      swarm spawn --gpus 8 --agents claude,codex
+      swarm spawn --gpus 0,2,5 --agents claude:2,tuner:1 --until 08:30
+      swarm spawn --device cpu --gpus 2 --agents tuner --hours 0.1
+      swarm spawn --gpus 1 --agents command --command 'aider --message-file {brief}'
+    """
+    from swarm.cli import spawn as verb
+    from swarm.cli.places import here
+
+    verb.run(
+        here(),
+        verb.Asked(
+            gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
+            command=command, sandbox=sandbox, name=name, force=force,
+        ),
+    )  # fmt: skip
+
+
+def promote(
+    what: Annotated[
+        str | None,
+        typer.Argument(help="A commit, an experiment or a branch.", autocompletion=complete.experiments),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Though it was discarded, crashed or is unmeasured.")] = False,
+    hold: Annotated[bool, typer.Option("--hold", help="Keep it, whatever later runs say.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Back to the best before.")] = False,
+) -> None:
+    """Make something the best that everybody builds on, and tell all agents.
+
+    \b
+      swarm promote e0231
+      swarm promote 9f3c1e2 --hold
+      swarm promote --undo
+    """
+    from swarm.cli import promote as command
+    from swarm.errors import UsageError
+
+    if undo == (what is not None) or (undo and (force or hold)):
+        raise UsageError("promote what? A commit, an experiment or a branch; or --undo alone.", "swarm promote --help")
+    command.run(what, force, hold)
+
+
+def tell(
+    agent: Annotated[str, typer.Argument(help=AGENT, autocompletion=complete.agents)],
+    text: Annotated[str, typer.Argument(help="What it should know.")],
+) -> None:
+    """Tell an agent something; it reads it at its next contact.
+
+    \b
+      swarm tell gpu0-claude "leave the optimizer alone, look at the data order"
+    """
+    from swarm.cli import tell as command
+
+    command.run(agent, text)
+
+
+def attach(agent: Annotated[str, typer.Argument(help=AGENT, autocompletion=complete.agents)]) -> None:
+    """Look into an agent's terminal. Leave with ctrl-B, then D.
+
+    \b
+      swarm attach gpu0-claude
+    """
+    from swarm.cli import attach as command
+    from swarm.cli.places import here
+
+    command.run(here(), agent)
+
+
+def try_(
+    file: Annotated[Path, typer.Argument(help="Your version of the file that agents edit.", metavar="FILE")],
+    message: Message,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verdict.")] = False,
+) -> None:
+    """Measure a file of yours, as it is, beside the agents' work.
+
+    \b
+      swarm try my_train.py -m "norm before rotary" --wait
+    """
+    from swarm.cli import try_ as command
+    from swarm.cli.places import here
+
+    command.run(here(), file, message, wait)
+
+
+def pause() -> None:
+    """Start no more runs until resume; those that run finish."""
+    from swarm.cli import pause as command
+
+    command.pause()
+
+
+def resume(
+    hours: Hours = None,
+    until: Until = None,
+    experiments: Experiments = None,
+    usd: Usd = None,
+) -> None:
+    """Go on after pause, or after the coordinator died; with a new end if you name one.
+
+    \b
+      swarm resume
+      swarm resume --hours 10
+    """
+    from swarm.cli import pause as command
+
+    command.resume(hours, until, experiments, usd)
+
+
+def stop(
+    agents: Annotated[
+        list[str] | None, typer.Argument(help="These agents only; none: all, and the campaign.", metavar="[AGENT]...")
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Do not let running experiments finish.")] = False,
+) -> None:
+    """End agents, or all. Everything recorded stays.
+
+    \b
+      swarm stop
+      swarm stop gpu3-codex --now
+    """
+    from swarm.cli import stop as command
+
+    command.run(agents or [], now)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A results.tsv of autoresearch.", metavar="FILE")],
+) -> None:
+    """Take the experiments of an earlier results.tsv into the ledger, as imported: shown, never compared.
+
+    \b
+      swarm import results.tsv
+    """
+    from swarm.cli import import_ as command
+    from swarm.cli.places import here
+
+    command.run(here(), file)
+
+
+def clean(
+    dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove worktrees and run folders of ended campaigns. Never anything that is recorded nowhere else.
+
+    \b
+      swarm clean --dry-run
+    """
+    from swarm.cli import clean as command
+    from swarm.cli.places import here
+
+    command.run(here(), dry)
+
+
+def submit(
+    message: Message,
+    hypothesis: Annotated[str | None, typer.Option(help="Why it should help.")] = None,
+    expect: Annotated[float | None, typer.Option(help="The score you expect.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for results or room.")] = False,
+) -> None:
+    """Queue what this worktree changed as one experiment.
+
+    \b
+      swarm submit -m "MATRIX_LR 0.04 to 0.028"
+    """
+    from swarm.cli import submit as command
+
+    command.run(message, hypothesis, expect, wait)
+
+
+def wait(
+    experiment: Annotated[
+        str | None, typer.Argument(help="Until this one is judged.", autocompletion=complete.experiments)
+    ] = None,
+    timeout: Seconds = None,
+) -> None:
+    """Wait: an agent for results or room; a person for an experiment, or for the campaign's end.
+
+    \b
+      swarm wait
+      swarm wait e0231
+    """
+    from swarm.cli import wait as command
+
+    command.run(experiment, timeout)

@@ -1,0 +1,144 @@
+"""`swarm doctor`: what is there, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.cli import machine, tasks
+from swarm.cli.places import here, newest
+from swarm.config import Task, load
+from swarm.errors import SwarmError
+from swarm.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, how it is, and what to do where it is not well."""
+
+    what: str
+    state: str  # ok | ! (works less well) | missing
+    text: str
+    todo: str = ""
+
+
+def run() -> None:
+    """Print the table. Raises SwarmError (exit 1) when something without which nothing works is missing."""
+    findings = list(look())
+    width = max(len(f.what) for f in findings)
+    for f in findings:
+        print(f"  {f.what:<{width}}  {f.state:<7}  {f.text}".rstrip())
+        if f.todo:
+            print(f"  {'':<{width}}  {'':<7}  → {f.todo}")
+    bad = [f.what for f in findings if f.state == "missing"]
+    if bad:
+        raise SwarmError(f"not ready: {', '.join(bad)}.", "The arrows above say what to do.")
+
+
+def look() -> Iterator[Finding]:
+    """Everything there is to know, the machine first, then this workspace."""
+    yield Finding("python", "ok", f"{platform.python_version()}  {sys.executable}")
+    yield from _programs()
+    yield _gpus()
+    try:
+        workspace = here()
+    except SwarmError as error:
+        yield Finding("workspace", "missing", error.message, error.hint)
+        return
+    yield Finding("workspace", "ok", str(workspace.root))
+    yield from _task(workspace)
+    yield _ledger(workspace)
+    yield _coordinator(workspace)
+
+
+def _programs() -> Iterator[Finding]:
+    git = machine.git("--version")
+    yield (
+        Finding("git", "ok", git.removeprefix("git version "))
+        if git
+        else Finding("git", "missing", "not installed", machine.apt(["git"]))
+    )
+    if machine.absent(["tmux"]):
+        yield Finding("tmux", "!", "not installed: agents run without a terminal to look into", machine.apt(["tmux"]))
+    else:
+        yield Finding("tmux", "ok", "")
+    why = machine.bubblewrap_works()
+    if not why:
+        yield Finding("bubblewrap", "ok", "works: runs have no network and see no files of yours")
+    else:
+        todo = (
+            machine.apt(["bwrap"]) if why == "not installed" else "allow unprivileged user namespaces on this machine"
+        )
+        yield Finding("bubblewrap", "!", f"{why}: runs are not sandboxed", todo)
+
+
+def _gpus() -> Finding:
+    from swarm import slots
+
+    try:
+        names = [f"{gpu.id} {gpu.name}" for gpu in slots.gpus()]
+    except SwarmError as error:
+        return Finding("gpus", "!", error.message, "without one: swarm spawn --device cpu --gpus 2 --agents tuner")
+    return Finding("gpus", "ok", ", ".join(names))
+
+
+def _task(workspace: Workspace) -> Iterator[Finding]:
+    try:
+        config = load(workspace)
+        task = tasks.the_task(workspace, config, config.device)
+    except SwarmError as error:
+        yield Finding("task", "missing", error.message, error.hint)
+        return
+    gone = [name for name in task.edit if not (Path(task.path) / name).is_file()]
+    if gone:
+        yield Finding("task", "missing", f"{task.path} has no {', '.join(gone)}", "swarm.yaml: task: {edit: […]}")
+        return
+    yield Finding("task", "ok", f"{task.path} · edits {', '.join(task.edit)}")
+    yield _torch(task)
+    yield _data(task)
+
+
+def _torch(task: Task) -> Finding:
+    found = machine.interpreter(tasks.python_of(task))
+    if found is None:
+        return Finding(
+            "torch", "missing", f"the task's Python does not start: {task.python}", "swarm.yaml: task: {python: …}"
+        )
+    if "torch" in found.packages:
+        return Finding("torch", "ok", f"{found.packages['torch']} in {found.path}")
+    if not tasks.needs_torch(task):
+        return Finding("torch", "ok", "this task does not import it")
+    return Finding("torch", "missing", f"not in {found.path}", tasks.install_torch(task, found.path))
+
+
+def _data(task: Task) -> Finding:
+    gone = tasks.missing_caches(task)
+    if not gone:
+        return Finding("data", "ok", ", ".join(task.caches) or "the task names none")
+    return Finding("data", "missing", f"{', '.join(gone)} is not there", "swarm prepare")
+
+
+def _ledger(workspace: Workspace) -> Finding:
+    try:
+        campaign = newest(workspace)
+    except SwarmError as error:
+        return Finding("ledger", "missing", error.message, error.hint)
+    if campaign is None:
+        return Finding("ledger", "ok", "nothing recorded yet")
+    return Finding("ledger", "ok", f"campaign {campaign['name']}: {campaign['state']}")
+
+
+def _coordinator(workspace: Workspace) -> Finding:
+    from swarm.client import Client
+
+    campaign = newest(workspace)
+    if Client.at(workspace).alive():
+        return Finding("coordinator", "ok", "answers")
+    if campaign is None or campaign["state"] == "ended":
+        return Finding("coordinator", "ok", "none runs, none is needed")
+    return Finding(
+        "coordinator", "!", "does not answer, though the campaign goes on", f"swarm resume   (log: {workspace.log})"
+    )

@@ -1,0 +1,87 @@
+"""What this machine has: system programs, sandboxes, interpreters and what is installed in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGES = {"git": "git", "tmux": "tmux", "bwrap": "bubblewrap"}  # program → Debian package
+ASK = (
+    "import json,sys\n"
+    "from importlib.metadata import version,PackageNotFoundError\n"
+    "out={'python':'.'.join(map(str,sys.version_info[:3]))}\n"
+    "for name in sys.argv[1:]:\n"
+    " try: out[name]=version(name)\n"
+    " except PackageNotFoundError: pass\n"
+    "print(json.dumps(out))"
+)
+
+
+def absent(programs: Sequence[str] = tuple(PACKAGES)) -> list[str]:
+    """Those of these programs that are not on the PATH."""
+    return [p for p in programs if shutil.which(p) is None]
+
+
+def apt(programs: Sequence[str]) -> str:
+    """The command that installs them on Debian and Ubuntu."""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    return f"{sudo}apt-get install -y {' '.join(PACKAGES.get(p, p) for p in programs)}"
+
+
+def bubblewrap_works() -> str:
+    """Empty when a sandbox can be made here; else why not, in a few words."""
+    if shutil.which("bwrap") is None:
+        return "not installed"
+    try:
+        done = subprocess.run(
+            ["bwrap", "--ro-bind", "/", "/", "--unshare-net", "--unshare-pid", "true"],
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it does not start"])[-1]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python, its version and the versions of the packages asked for (absent: not installed)."""
+
+    path: str
+    version: str
+    packages: dict[str, str]
+
+
+def interpreter(python: str | None, packages: Sequence[str] = ("torch",)) -> Interpreter | None:
+    """Look at a Python without importing anything heavy in it; None when it does not start. Default: our own."""
+    path = python or sys.executable
+    try:
+        done = subprocess.run(
+            [path, "-c", ASK, *packages], capture_output=True, text=True, timeout=60, check=True, env=plain_env()
+        )
+        found = dict(json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return Interpreter(path, str(found.pop("python")), found)
+
+
+def plain_env() -> dict[str, str]:
+    """Our environment without what git or Python would take from the shell that called us."""
+    odd = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+    return {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k not in odd}
+
+
+def git(*arguments: str, cwd: Path | None = None) -> str | None:
+    """The output of a git command in a person's own repository; None when it fails."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=True, env=plain_env()
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

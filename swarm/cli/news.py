@@ -1,0 +1,91 @@
+"""What happened, a line each, as a person is told it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.text import Text
+
+from swarm.cli import screen
+from swarm.cli.figures import clock as hour
+from swarm.research.experiment import Event
+
+STYLES = {"promoted": "bold green", "withdrawn": "yellow", "lost": "yellow", "machine": "yellow", "ended": "bold"}
+QUIET = ("bound", "measured", "confirming")  # the board tells these
+
+
+def line(event: Event, now: float) -> Text | None:
+    """The event as one line; None for what would only be noise."""
+    if event.kind in QUIET:
+        return None
+    try:
+        data = json.loads(event.data)
+    except ValueError:
+        data = {}
+    text = _sentence(event, data if isinstance(data, dict) else {})
+    if not text:
+        return None
+    return Text.assemble((f"  {hour(event.at, now)}  ", "dim"), (screen.clean(text), _style(event, data)))
+
+
+def _style(event: Event, data: dict[str, Any]) -> str:
+    if event.kind == "judged":
+        return {"keep": "green", "crash": "red"}.get(str(data.get("verdict")), "dim")
+    return STYLES.get(event.kind, "")
+
+
+def _sentence(event: Event, data: dict[str, Any]) -> str:
+    who, what = event.agent or "", event.experiment or ""
+    if event.kind == "judged":
+        return _judged(who, what, data)
+    return {
+        "spawned": lambda: f"{len(data.get('agents', []))} agents start: {_names(data.get('agents'))}",
+        "baseline": lambda: f"the baseline is measured: {_number(data.get('score'))}, seeds sd {_number(data.get('sd'))}",
+        "submitted": lambda: f"{who} submits {what}: {data.get('description', '')}",
+        "not-held": lambda: f"{what} did not hold when it was measured again",
+        "promoted": lambda: f"{what} is best now, {_by(data)} (before: {data.get('previous')})",
+        "withdrawn": lambda: f"{what} is no longer best: {data.get('to')} is, again",
+        "rebased": lambda: _rebased(who, what, data),
+        "stacked": lambda: f"{who}: {_names(data.get('members'))} are put together as {data.get('stack')}",
+        "lost": lambda: f"a run of {what} was lost ({data.get('why') or 'no word'}) and is done again",
+        "told": lambda: f"told {who or 'all'}: {data.get('text', '')}",
+        "program": lambda: f"{who or 'agents'} got the edited program",
+        "agent": lambda: f"{who} {data.get('state', '')}" + (f": {data['why']}" if data.get("why") else ""),
+        "paused": lambda: "paused",
+        "resumed": lambda: "going on",
+        "ended": lambda: f"the end: {data.get('why', '')}",
+        "machine": lambda: str(data.get("text", "")),
+    }.get(event.kind, lambda: "")()
+
+
+def _judged(who: str, what: str, data: dict[str, Any]) -> str:
+    verdict = str(data.get("verdict"))
+    delta = data.get("delta")
+    moved = f" {screen.signed(delta, screen.places([1.0]))}" if isinstance(delta, float) else ""
+    p = f", P(better) {screen.chance(data.get('p'))}" if data.get("p") is not None else ""
+    if verdict in ("keep", "discard"):
+        return f"{what} {verdict}{moved}{p} · {who}"
+    why = str(data.get("reason") or "").split("\n")[0]
+    return f"{what} {verdict}: {why} · {who}"
+
+
+def _by(data: dict[str, Any]) -> str:
+    if data.get("by") == "person":
+        return "promoted by you"
+    return "confirmed" + (f", P(better) {screen.chance(data['p'])}" if data.get("p") is not None else "")
+
+
+def _rebased(who: str, what: str, data: dict[str, Any]) -> str:
+    own = _names(data.get("kept"))
+    if data.get("stack"):
+        return f"{who} builds on {what} now; its {own} are measured again on it as {data['stack']}"
+    return f"{who} builds on {what} now"
+
+
+def _names(names: Any) -> str:
+    return screen.shorter(", ".join(str(n) for n in names or []), 60)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, int | float) else "?"

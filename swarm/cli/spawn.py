@@ -1,0 +1,146 @@
+"""`swarm spawn`: look at everything that costs nothing to look at, then ask the coordinator, then say what goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from swarm import clock
+from swarm.cli import machine, spawned, tasks
+from swarm.cli.places import newest, rows
+from swarm.cli.spawned import End
+from swarm.config import Config, Stop, Task, load
+from swarm.errors import SwarmError, UsageError
+from swarm.workspace import Workspace
+
+DEFAULT_HOURS = 10.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed; None where nothing was."""
+
+    gpus: str | None = None
+    agents: str | None = None
+    device: str | None = None
+    hours: float | None = None
+    until: str | None = None
+    experiments: int | None = None
+    usd: float | None = None
+    command: str | None = None
+    sandbox: str | None = None
+    name: str | None = None
+    force: bool = False
+
+
+def run(workspace: Workspace, asked: Asked) -> None:
+    """Start a campaign, or more agents in the one that runs."""
+    began = time.monotonic()
+    config = load(workspace)
+    running = going_on(workspace)
+    end = running or when_it_stops(asked, config.stop, sys.stdin.isatty() and sys.stdout.isatty())
+    device, slots = places(workspace, asked, config)
+    task = tasks.the_task(workspace, config, device)
+    policy = end.policy or {**config.policy.model_dump(), **({"sandbox": asked.sandbox} if asked.sandbox else {})}
+    notes = missing_programs(str(policy["sandbox"]))
+    found = tasks.check(task)
+    agents = deal(workspace, asked, config, task, slots)
+    slots = [{**slot, "torch": found.packages.get("torch", "none")} for slot in slots]
+    tasks.exclude(workspace)
+    workspace.make()
+
+    from swarm.daemon.start import ensure
+
+    answer = ensure(workspace).post(
+        "spawn", task=task.model_dump(mode="json"), agents=agents, slots=slots, stop=end.stop.model_dump(), policy=policy,
+        name=asked.name, force=asked.force,
+    )  # fmt: skip
+    plan = spawned.Plan(task, agents, slots, end, str(policy["sandbox"]), notes)
+    print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
+
+
+def going_on(workspace: Workspace) -> End | None:
+    """The end and policy of the campaign that runs here, which new agents share; None when none runs."""
+    campaign = newest(workspace)
+    if campaign is None or campaign["state"] == "ended":
+        return None
+    rule, task = json.loads(campaign["stop"]), json.loads(campaign["task"])
+    stop = Stop.model_validate(rule.get("rule") or {})
+    return End(stop, "as the campaign has it; change: swarm resume --hours", rule.get("since"), task.get("policy"))
+
+
+def when_it_stops(asked: Asked, configured: Stop | None, terminal: bool) -> End:
+    """The rule, and where it comes from: the command line, else swarm.yaml, else ten hours if somebody is watching.
+
+    Raises SwarmError without a terminal and without a rule: nothing runs for ever by accident.
+    """
+    from swarm.config import parse
+
+    said = {"hours": asked.hours, "until": asked.until, "experiments": asked.experiments, "usd": asked.usd}
+    if any(v is not None for v in said.values()):
+        rule = parse({"stop": said}, "the command line").stop
+        assert rule is not None
+        return End(rule)
+    if configured is not None and not configured.empty:
+        return End(configured, "swarm.yaml: stop")
+    if not terminal:
+        raise SwarmError(
+            "say when it stops: there is no terminal here, and no rule.",
+            "swarm spawn … --hours 10   (or --until 08:30, --experiments 200, --usd 60, or stop: in swarm.yaml)",
+        )
+    return End(Stop(hours=DEFAULT_HOURS), "change: --hours, --until, --experiments, --usd")
+
+
+def missing_programs(sandbox: str) -> list[str]:
+    """Notes about what works less well here. Raises SwarmError when it does not work at all."""
+    if sandbox not in ("auto", "required", "off"):
+        raise UsageError(f"--sandbox {sandbox}: it is auto, required or off.")
+    gone = machine.absent()
+    if "git" in gone:
+        raise SwarmError("git is not installed.", f"Install it: {machine.apt(gone)}")
+    notes = []
+    if "tmux" in gone:
+        notes.append(f"no tmux: agents run as plain processes, nothing to attach to ({machine.apt(['tmux'])})")
+    why = machine.bubblewrap_works() if sandbox != "off" else ""
+    if why and sandbox == "required":
+        raise SwarmError(
+            f"a sandbox is required, and bubblewrap does not work here: {why}", f"{machine.apt(['bwrap'])}"
+        )
+    return notes
+
+
+def places(workspace: Workspace, asked: Asked, config: Config) -> tuple[str, list[dict[str, Any]]]:
+    """The device (cuda or cpu) and the slots.
+
+    Raises SwarmError when there are no such GPUs, or they are taken or busy.
+    """
+    raise NotImplementedError
+
+
+def deal(
+    workspace: Workspace, asked: Asked, config: Config, task: Task, slots: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The agents: names, kinds, options, programs, and whose slot is whose.
+
+    Raises UsageError for a list of agents that cannot be read or does not fit.
+    """
+    raise NotImplementedError
+
+
+def taken(workspace: Workspace) -> dict[str, str]:
+    """The slots that the running campaign of this workspace holds: id → devices."""
+    found = rows(
+        workspace,
+        "SELECT s.id, s.devices FROM slots s JOIN campaigns c ON c.id=s.campaign "
+        "WHERE s.state='open' AND c.state!='ended' AND c.id=(SELECT MAX(id) FROM campaigns)",
+    )
+    return {str(row["id"]): str(row["devices"]) for row in found}
+
+
+def cores() -> list[int]:
+    """The CPU cores this process may use."""
+    return sorted(os.sched_getaffinity(0))

@@ -1,0 +1,180 @@
+"""The screen after `swarm spawn`: what runs, with which rights, until when, and what to type next."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarm.cli import machine, packaged
+from swarm.cli.figures import clock, span
+from swarm.config import Stop, Task
+from swarm.research.campaign import until_at
+
+RUN_OVERHEAD = 1.15  # a run lasts its budget and this much again: start, compile, evaluation
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class End:
+    """When it stops, and who said so. `since` and `policy` are those of the campaign that runs already."""
+
+    stop: Stop
+    whence: str = ""
+    since: float | None = None
+    policy: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked of the coordinator, and the notes on the way."""
+
+    task: Task
+    agents: Sequence[Mapping[str, Any]]
+    slots: Sequence[Mapping[str, Any]]
+    end: End
+    sandbox: str
+    notes: Sequence[str] = ()
+
+
+def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
+    """The whole screen."""
+    base = str(answer.get("base") or "")[:7]
+    facts = [
+        ("task", f"{_task_name(plan.task)} {base} · {_what(plan.task)}"),
+        ("cpus" if _on_cpu(plan) else "gpus", _gpus(plan)),
+        ("agents", " · ".join(f"{n} {kind}" for kind, n in Counter(a["kind"] for a in plan.agents).items())),
+        ("rights", _rights(plan)),
+        ("stops", _stops(plan, now)),
+        ("idle", "a GPU with nothing queued confirms, stacks or measures again".replace("GPU", _unit(plan))),
+        *(("note", note) for note in [*plan.notes, *(answer.get("notes") or [])]),
+    ]
+    out = ["", *(line for label, text in facts for line in _fact(label, text)), "", *_table(plan)]
+    return [*out, *_now(plan, answer, now, took), *_next(plan)]
+
+
+def _fact(label: str, text: str) -> list[str]:
+    """A label and its text; long texts go on below."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {label:<7} ", subsequent_indent=" " * 10) or [f"  {label}"]
+
+
+def _task_name(task: Task) -> str:
+    if task.path == str(packaged.templates()):
+        return "templates"
+    origin = machine.git("-C", task.path, "remote", "get-url", "origin")
+    name = (origin or task.path).removesuffix("/").removesuffix(".git")
+    return "/".join(name.replace(":", "/").split("/")[-2:])
+
+
+def _what(task: Task) -> str:
+    verb = "minimises" if task.metric.better == "lower" else "maximises"
+    return f"edits {', '.join(task.edit)} · {verb} {task.metric.name} · {budget(task)} per run"
+
+
+def budget(task: Task) -> str:
+    """`300 s`, `1.2e11 FLOPs`, `200 steps`."""
+    kind, _, amount = task.budget.partition(":")
+    unit = {"wall": "s", "cpu": "CPU s", "flops": "FLOPs", "steps": "steps"}[kind]
+    return f"{amount} {unit}"
+
+
+def _on_cpu(plan: Plan) -> bool:
+    return all(str(s["devices"]).startswith("cpu") for s in plan.slots)
+
+
+def _unit(plan: Plan) -> str:
+    return "core" if _on_cpu(plan) else "GPU"
+
+
+def _gpus(plan: Plan) -> str:
+    kinds = Counter(str(s["accelerator"]) for s in plan.slots)
+    names = " + ".join(f"{n} × {name}" for name, n in kinds.items())
+    ids = ", ".join(str(s["id"]) for s in plan.slots)
+    pool = "" if all(a.get("slot") is not None or a.get("slots") for a in plan.agents) else ", one pool for all"
+    toy = " · a toy beside a GPU" if _on_cpu(plan) else ""
+    return f"{names} ({ids}{pool}){toy}"
+
+
+def _rights(plan: Plan) -> str:
+    kinds = {str(a["kind"]) for a in plan.agents}
+    parts = []
+    if "tuner" in kinds:
+        parts.append(f"tuner: sets constants of {plan.task.edit[0]}, nothing else")
+    if "command" in kinds:
+        parts.append("command: your program, with all your rights (not guarded)")
+    parts += [f"{kind}: as its client is set up" for kind in sorted(kinds - {"tuner", "command", "scripted"})]
+    return " · ".join([*parts, _sandbox(plan.sandbox)])
+
+
+def _sandbox(mode: str) -> str:
+    if mode == "off":
+        return "runs are NOT sandboxed (sandbox: off): training code may read and write what you may"
+    why = machine.bubblewrap_works()
+    if why:
+        fix = f" ({machine.apt(['bwrap'])})" if why == "not installed" else ""
+        return f"runs are NOT sandboxed, bubblewrap: {why}{fix}"
+    return "runs: sandboxed, no network"
+
+
+def _stops(plan: Plan, now: float) -> str:
+    stop, parts = plan.end.stop, []
+    if stop.hours:
+        parts.append(f"{clock((plan.end.since or now) + stop.hours * 3600, now)} ({span(stop.hours * 3600)})")
+    if stop.until:
+        parts.append(f"at {clock(until_at(stop.until, now, None), now)}")
+    if stop.experiments:
+        parts.append(f"after {stop.experiments} experiments")
+    if stop.usd:
+        parts.append(f"at ${stop.usd:g}")
+    return " or ".join(parts) + (f" · {plan.end.whence}" if plan.end.whence else "")
+
+
+def _table(plan: Plan) -> list[str]:
+    tmux = not machine.absent(["tmux"])
+    width = max(12, *(len(str(a["name"])) for a in plan.agents)) + 2
+    column = max(9, *(len(str(a.get("program") or "—")) for a in plan.agents)) + 4
+    where = "core" if _on_cpu(plan) else "gpu"
+    out = [f"  {'agent':<{width}}{where:<6}{'program':<{column}}{'look in' if tmux else ''}".rstrip()]
+    for agent in plan.agents:
+        slot = agent.get("slot")
+        look = f"swarm attach {agent['name']}" if tmux else ""
+        place = "pool" if slot is None else str(slot)
+        out.append(f"  {agent['name']:<{width}}{place:<6}{agent.get('program') or '—':<{column}}{look}".rstrip())
+    return out
+
+
+def _now(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
+    n, units = len(plan.agents), len(plan.slots)
+    head = f"  {n} agent{' is' if n == 1 else 's are'} running ({took:.1f} s)."
+    if not answer.get("runs"):
+        return ["", f"{head} They join the campaign {answer.get('campaign', '')}. You can close this terminal."]
+    seeds = int(answer["runs"])
+    each = f", one per {_unit(plan)}" if seeds <= units else f", {units} at once"
+    first = f"{head} Now: the baseline, {seeds} seeds{each}"
+    seconds = _run_seconds(plan.task)
+    if seconds is None:
+        return ["", f"{first}. You can close this terminal."]
+    rounds = -(-seeds // max(1, units))
+    done = now + rounds * seconds
+    rate = units * 3600 / seconds
+    return [
+        "",
+        f"{first}, done about {clock(done, now)}.",
+        f"  First agent results about {clock(done + seconds, now)}; then about {rate:.0f} runs an hour. "
+        "You can close this terminal.",
+    ]
+
+
+def _run_seconds(task: Task) -> float | None:
+    kind, _, amount = task.budget.partition(":")
+    return float(amount) * RUN_OVERHEAD if kind in ("wall", "cpu") else None
+
+
+def _next(plan: Plan) -> list[str]:
+    one = str(plan.agents[0]["name"])
+    return [
+        f'    swarm watch         live board            swarm tell {one} "…"    talk to one',
+        "    swarm leaderboard   what works            swarm stop                    end, keep everything",
+    ]

@@ -1,0 +1,264 @@
+"""`swarm status`: how the campaign goes. Everything is read from the ledger; no coordinator is needed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import textwrap
+import time
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from swarm import clock
+from swarm.cli import screen
+from swarm.cli.figures import clock as hour
+from swarm.cli.figures import span
+from swarm.views import AgentRow, Going, Row, Snapshot, look
+from swarm.workspace import Workspace
+
+MOST = 32  # agents shown
+WHY = {"hours": "stop.hours", "until": "stop.until", "experiments": "stop.experiments", "usd": "stop.usd"}
+
+
+def run(workspace: Workspace, as_json: bool = False) -> None:
+    """Print how it goes. Raises SwarmError when nothing is recorded."""
+    found = look(workspace, clock.now())
+    if as_json:
+        screen.print_json(plain(found))
+        return
+    screen.show(lambda width: draw(found, width, place(workspace)))
+
+
+def place(workspace: Workspace) -> str:
+    """The machine of the coordinator."""
+    try:
+        return str(json.loads(workspace.door.read_text())["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return socket.gethostname()
+
+
+def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableType:
+    """The snapshot as people read it."""
+    lines = [
+        _line("campaign", _campaign(s), _coordinator(s, host), width),
+        _line("best", _best(s), _baseline(s), width),
+        _line("noise", _noise(s)),
+        _line("gpus" if s.device == "gpu" else "cores", _machine(s)),
+        _line("ideas", _ideas(s)),
+        _line("money", _money(s)),
+    ]
+    return Group(*(x for x in lines if x is not None), *_agents(s, width), *_foot(s, width))
+
+
+def _line(label: str, text: Text | str, right: Text | str = "", width: int = 0) -> Text | None:
+    if not str(text):
+        return None
+    line = Text.assemble((f"  {label:<9}", "dim"), text)
+    if str(right):
+        line.append(" " * max(3, width - 4 - len(line) - len(str(right))))
+        line.append_text(Text(right) if isinstance(right, str) else right)
+    return line
+
+
+# --- the campaign -------------------------------------------------------------------------------------------------
+
+
+def _campaign(s: Snapshot) -> Text:
+    c = s.campaign
+    text = Text(screen.clean(c.name) + " · ")
+    if c.state == "ended":
+        return text.append(f"ended {hour(c.ended or s.at, clock.now())} after {span((c.ended or s.at) - c.created)}: {_why(c.why_ended)}")
+    if not s.alive:
+        return text.append(f"stood still since {hour(s.at, clock.now())}", "bold yellow")
+    word = {"baseline": "measuring the baseline", "searching": "running", "ending": "ending"}[c.state]
+    if c.paused:
+        return text.append(f"paused · swarm resume goes on · {_stops(s)}", "bold yellow")
+    return text.append(f"{word} {span(s.at - c.created)} · {_stops(s)}")
+
+
+def _why(text: str | None) -> str:
+    first = screen.clean((text or "").split("\n")[0])
+    return WHY.get(first, first) or "no word why"
+
+
+def _stops(s: Snapshot) -> str:
+    """`stops 08:30 or at $60`, or after what else was agreed."""
+    rule = s.stop
+    ends = [x for x in (rule.get("until_at"), _after(rule)) if x]
+    told = [hour(min(ends), clock.now())] if ends else []
+    if rule.get("experiments"):
+        told.append(f"after {rule['experiments']} experiments")
+    if rule.get("usd"):
+        told.append(f"at ${rule['usd']:g}")
+    return f"stops {' or '.join(told)}" if told else "stops when you say: swarm stop"
+
+
+def _after(rule: dict[str, Any]) -> float | None:
+    return rule["since"] + rule["hours"] * 3600 if rule.get("hours") else None
+
+
+def _coordinator(s: Snapshot, host: str) -> Text:
+    if s.alive:
+        return Text(f"coordinator ok on {screen.clean(host)}" if host else "coordinator ok", "green")
+    if s.campaign.state == "ended":
+        return Text("")
+    return Text("no coordinator · swarm resume", "bold red")
+
+
+def _best(s: Snapshot) -> Text:
+    if s.best is None or s.best.estimate is None:
+        return Text("nothing measured yet" if s.campaign.state == "baseline" else "")
+    b = s.best
+    text = Text.assemble((b.experiment, "bold green"), f" {screen.sha(b.commit)}   ", (_value(s, b), "bold"))
+    return text.append(f" ({b.runs} run{'s' * (b.runs != 1)}{_since(s)})")
+
+
+def _value(s: Snapshot, row: Row) -> str:
+    d = _decimals(s)
+    return f"{screen.fixed(row.estimate, d)} ± {screen.error(row.stderr, d)}"
+
+
+def _decimals(s: Snapshot) -> int:
+    rows = [r for r in (s.best, s.baseline) if r is not None]
+    return screen.places([r.estimate for r in rows], min((r.stderr for r in rows if r.stderr), default=None))
+
+
+def _since(s: Snapshot) -> str:
+    p = s.promotion
+    if p is None:
+        return ", as given"
+    word = {"confirmation": "confirmed", "person": "promoted by you"}.get(p.by, "best since")
+    return f", {word} {hour(p.at, clock.now())}" + (", held" if p.hold else "")
+
+
+def _baseline(s: Snapshot) -> str:
+    if s.baseline is None or s.baseline.estimate is None or s.best is None or s.best.estimate is None or s.promotion is None:
+        return ""
+    d = _decimals(s)
+    return f"baseline {screen.fixed(s.baseline.estimate, d)}   {screen.signed(s.best.estimate - s.baseline.estimate, d)}"
+
+
+def _noise(s: Snapshot) -> str:
+    if s.sd is None or s.detectable is None:
+        return ""
+    d = _decimals(s)
+    where = screen.hardware(s.hardware)
+    return (
+        f"seeds sd {screen.error(s.sd, d)} ({where}, {s.df:.0f} df): one run against one run tells "
+        f"{screen.fixed(s.detectable, d)} apart, not less"
+    )
+
+
+def _machine(s: Snapshot) -> str:
+    judged = s.runs.get("screen", 0) + s.runs.get("person", 0)
+    again = s.runs.get("confirm", 0)
+    first, more = s.runs.get("baseline", 0), s.runs.get("reference", 0)
+    parts = [f"{judged} experiments"] + [f"{n} {word}" for n, word in ((again, "confirmations"), (first, "baseline"), (more, "reference")) if n]
+    busy = f"{s.busy:.0%} busy".replace("%", " %") + " · " if s.busy is not None else ""
+    lost = f" · {s.lost} lost, redone" if s.lost else ""
+    return f"{busy}{sum(s.runs.values())} runs = {' + '.join(parts)}{lost}"
+
+
+def _ideas(s: Snapshot) -> str:
+    parts = [f"{s.kept} kept (about {s.real:.0f} of them real)", f"{s.discarded} discarded", f"{s.crashed} crashed"]
+    parts += [f"{s.other} not run"] if s.other else []
+    return " · ".join([*parts, f"{s.promoted} promoted", f"{s.rebased} rebased"])
+
+
+def _money(s: Snapshot) -> str:
+    hours = f"{s.slot_seconds / 3600:.{0 if s.slot_seconds > 36000 else 1}f} {'GPU' if s.device == 'gpu' else 'core'}-h"
+    if s.usd is None:
+        return hours
+    most = f" of ${s.stop['usd']:g}" if s.stop.get("usd") else ""
+    return f"${s.usd:.2f} API{most} · {hours}"
+
+
+# --- the agents ---------------------------------------------------------------------------------------------------
+
+
+def _agents(s: Snapshot, width: int) -> list[RenderableType]:
+    shown = [a for a in s.agents if a.kind != "person" or a.going or a.queued]
+    if not shown:
+        return []
+    d = _decimals(s)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("  agent", no_wrap=True)
+    table.add_column("gpu" if s.device == "gpu" else "core", no_wrap=True)
+    table.add_column("now", width=max(24, width - 62))
+    for name in ("exps", "kept", "best est."):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("on best", no_wrap=True)
+    for a in shown[:MOST]:
+        slots = ",".join(a.slots) or ("—" if a.kind == "person" else "pool")
+        best = screen.fixed(a.best, d)
+        table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), str(a.experiments), str(a.kept), best, _on(a))
+    rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
+    return [Text(""), table, *rest]
+
+
+def _on(a: AgentRow) -> Text:
+    if a.kind == "person":
+        return Text("—")
+    if a.rebasing:
+        return Text("rebasing", "cyan")
+    return Text("yes", "green") if a.on_best else Text(f"no, {a.behind} behind", "yellow")
+
+
+def now(a: AgentRow, at: float, device: str = "gpu") -> Text:
+    """What an agent and its GPU are doing."""
+    place = "GPU" if device == "gpu" else device
+    parts = [_run(g, a, at, place) for g in a.going[:2]]
+    parts += [f"{len(a.going) - 2} more"] if len(a.going) > 2 else []
+    if a.state == "limited":
+        parts.insert(0, f"rate limit until {hour(a.until, at)}" if a.until else "rate limit")
+    elif a.state == "crashed":
+        again = f", again {hour(a.until, at)}" if a.until and a.until > at else ", starting again"
+        return Text(" · ".join([f"! its process ended{again}", *parts]), "red")
+    elif a.state in ("starting", "stopped"):
+        parts.append(a.state)
+    elif a.queued:
+        parts.append(f"queue {a.queued}")
+    elif a.state == "thinking":
+        parts.append("writing the next" if a.kind != "tuner" else "choosing the next")
+    return Text(" · ".join(parts) or "waits for a result", "dim" if a.state == "stopped" else "")
+
+
+def _run(g: Going, a: AgentRow, at: float, place: str) -> str:
+    since = screen.minutes(at - g.since) if g.since is not None else ""
+    own = g.agent == a.name
+    if g.purpose == "baseline":
+        return f"baseline {since}"
+    if g.purpose == "screen":
+        return f"training {g.experiment} {since}" if own else f"{place}: {screen.clean(g.agent)} {g.experiment} {since}"
+    word = {"confirm": "confirming", "reference": "measured again", "person": "for you"}[g.purpose]
+    return f"{'training' if own else f'{place}:'} {g.experiment} again ({word}) {since}"
+
+
+# --- what needs somebody ------------------------------------------------------------------------------------------
+
+
+def _foot(s: Snapshot, width: int) -> list[Text]:
+    out = [Text("")] if s.problems or not s.alive else []
+    for problem in s.problems:
+        text = f"! {time.strftime('%H:%M', time.localtime(problem.at))} {screen.clean(problem.text)}"
+        out += [Text(x, "yellow") for x in textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="    ")]
+    if not s.alive:
+        out.append(Text(_next(s), "bold"))
+    return out
+
+
+def _next(s: Snapshot) -> str:
+    if s.campaign.state == "ended":
+        return "  look  swarm leaderboard     take it home  swarm export     go on  swarm resume --hours 10"
+    return "  ! No coordinator is running: nothing new starts. Bring it back: swarm resume"
+
+
+def plain(s: Snapshot) -> dict[str, Any]:
+    """For programs: the snapshot, with the task and the stop rule as objects."""
+    out = asdict(s)
+    out["campaign"] |= {"task": json.loads(s.campaign.task), "stop": json.loads(s.campaign.stop)}
+    return out

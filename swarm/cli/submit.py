@@ -1,0 +1,21 @@
+"""`swarm submit`: an agent without our tools queues what its worktree changed."""
+
+from __future__ import annotations
+
+from swarm.cli import wait as waiting
+from swarm.cli.places import agent
+from swarm.cli.screen import clean
+
+
+def run(message: str, hypothesis: str | None = None, expect: float | None = None, wait: bool = False) -> None:
+    """Queue it and show the recorded change; with `wait` go on to wait for news."""
+    client = agent()
+    answer = client.post("submit", description=message, hypothesis=hypothesis, expect=expect)
+    print(
+        f"{answer['experiment']} is queued. Your worktree is back at what you build on; room for {answer['room']} more."
+    )
+    for note in answer.get("notes") or []:
+        print(f"note: {clean(str(note))}")
+    print(clean(str(answer.get("diff") or ""), lines=True).rstrip())
+    if wait:
+        waiting.news(client, None)

@@ -1,0 +1,157 @@
+"""confirm: candidates for `best` are measured again, one at a time, before everybody builds on them."""
+
+from __future__ import annotations
+
+import math
+
+from swarm.coordinator import promote
+from swarm.coordinator.world import World
+from swarm.research.experiment import Experiment, Run, Slot
+from swarm.research.judging import p_less
+
+MOST = 4  # runs of a candidate; then it did not hold
+RUNS = 2  # before a promotion
+CLOSE = 200  # candidates looked at
+IDLE_RUNS = 12  # an idle slot measures best and baseline up to so many times
+
+
+def review(w: World) -> bool:
+    """Promote, drop, or ask for one more run; until nothing is left to decide. Returns whether anything changed."""
+    did = False
+    while w.campaign.state == "searching":
+        did = _overtaken(w) or did
+        candidate = next_candidate(w)
+        if candidate is None or not _decide(w, candidate):
+            return did
+        did = True
+    return did
+
+
+def _overtaken(w: World) -> bool:
+    """Candidates whose confirming runs brought them below best: they did not hold, unless best only overtook them."""
+    did = False
+    rows = w.ledger.all(
+        Experiment,
+        "WHERE campaign=? AND verdict='keep' AND dropped=0 AND id IN (SELECT experiment FROM runs WHERE purpose='confirm' "
+        "AND status='finished') AND id NOT IN (SELECT experiment FROM promotions)",
+        w.campaign.id,
+    )
+    for e in rows:
+        mine, best, parent = (w.beliefs.of(i, w.home) for i in (e.id, w.campaign.best, e.parent))
+        if mine is None or best is None or parent is None or mine.m < best.m:
+            continue
+        n, p = len(w.beliefs.losses(e.id, w.home)), p_less(mine, best)
+        if n >= RUNS and p_less(mine, parent) < 0.5:
+            did = _drop(w, e, p, n, f"P(better than best) {p:.2f} after {n} runs")
+    return did
+
+
+def next_candidate(w: World) -> Experiment | None:
+    """The kept experiment with the best posterior among those believed better than best, in the home class."""
+    home, best = w.home, w.campaign.best
+    mine = w.beliefs.of(best, home) if best else None
+    if mine is None or best is None:
+        return None
+    order = "ASC" if w.campaign.better == "lower" else "DESC"
+    rows = w.ledger.all(
+        Experiment, "WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL "
+        f"ORDER BY estimate {order} LIMIT ?", w.campaign.id, home, CLOSE
+    )  # fmt: skip
+    believed = [(b.m, e) for e in rows if e.id != best and (b := w.beliefs.of(e.id, home)) is not None and b.m < mine.m]
+    return min(believed, key=lambda pair: (pair[0], pair[1].id))[1] if believed else None
+
+
+def _decide(w: World, e: Experiment) -> bool:
+    """Returns whether something was decided (look again), False when runs are still to come."""
+    home, best = w.home, w.campaign.best
+    n = len(w.beliefs.losses(e.id, home))
+    a, b = w.beliefs.of(e.id, home), w.beliefs.of(best, home)
+    assert a and b
+    p = p_less(a, b)
+    runs = w.ledger.all(Run, "WHERE experiment=? AND purpose='confirm'", e.id)
+    if any(r.status == "crashed" for r in runs):
+        return _drop(w, e, p, n, "it crashed when measured again")
+    if n >= RUNS and p >= 0.5:
+        promote.promote(w, e.id, "confirmation", p)
+        return True
+    if n >= MOST or (n >= RUNS and p < 0.3):
+        return _drop(w, e, p, n, f"P(better than best) {p:.2f} after {n} runs")
+    if not any(r.status in ("queued", "running") for r in runs):
+        with w.ledger.tx():
+            ident = w.ledger.add_run(e.id, "confirm", home, w.key(home), w.now)
+            w.say("confirming", e.agent, e.id, run=ident)
+    return False
+
+
+def _drop(w: World, e: Experiment, p: float, n: int, why: str) -> bool:
+    """It did not hold. Its author goes back to the parent if nothing was built on it."""
+    with w.ledger.tx():
+        w.set_experiment(e.id, dropped=1)
+        w.say("not-held", e.agent, e.id, p=p, n=n, why=why)
+        for agent in w.agents():
+            built = w.ledger.value("SELECT 1 FROM experiments WHERE parent=? AND stage!='done'", e.id)
+            if agent.tip == e.id and e.parent and not built:
+                w.set_agent(agent.name, tip=e.parent)
+    return True
+
+
+def withdraw(w: World) -> bool:
+    """A best whose later runs bring P(better than its predecessor) under 0.5 is withdrawn, unless a person holds it."""
+    best, home = w.campaign.best, w.home
+    standing = promote.standing(w)
+    if standing is None or standing.hold or standing.previous is None or best is None:
+        return False
+    a, b = w.beliefs.of(best, home), w.beliefs.of(standing.previous, home)
+    if a is None or b is None or len(w.beliefs.losses(best, home)) < RUNS or p_less(a, b) >= 0.5:
+        return False
+    promote.withdraw(w, standing, p_less(a, b))
+    return True
+
+
+def may_run(w: World, run: Run, slot: Slot) -> bool:
+    """At most a quarter of the slots and the policy's share of their time (one always), on another slot if there is one."""
+    if run.purpose != "confirm":
+        return True
+    slots = w.slots()
+    going = [r for r in w.ledger.open_runs("running") if r.purpose in ("confirm", "person")]
+    most = max(1, len(slots) // 4) if _share(w, len(slots)) < w.policy.confirm_share else 1
+    if len(going) >= most:
+        return False
+    used = {
+        str(s)
+        for (s,) in w.ledger.rows("SELECT slot FROM runs WHERE experiment=? AND slot IS NOT NULL", run.experiment)
+    }
+    others = [s for s in slots if s.klass == slot.klass and s.id not in used]
+    return slot.id not in used or not others
+
+
+def _share(w: World, slots: int) -> float:
+    """Slot time spent on confirming since the search began."""
+    began = w.campaign.searching
+    if began is None or w.now <= began:
+        return 0.0
+    spent = w.ledger.value("SELECT SUM(seconds) FROM runs WHERE purpose='confirm' AND started>?", began) or 0.0
+    return float(spent) / ((w.now - began) * max(1, slots))
+
+
+def idle_run(w: World, slot: Slot) -> Run | None:
+    """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
+    if w.campaign.state != "searching" or slot.free_since is None or w.now - slot.free_since < w.policy.idle_after:
+        return None
+    open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
+    targets = {w.campaign.baseline, w.campaign.best} - open_ones - {None}
+    counted = sorted((len(w.beliefs.losses(str(t), slot.klass)), str(t)) for t in targets)
+    if not counted or counted[0][0] >= IDLE_RUNS:
+        return None
+    with w.ledger.tx():
+        ident = w.ledger.add_run(counted[0][1], "reference", slot.klass, w.key(slot.klass), w.now)
+    return w.ledger.run(ident)
+
+
+def p_over_best(w: World, ident: str) -> float | None:
+    """P(better than best), None where one of them has no run in the home class."""
+    a, b = w.beliefs.of(ident, w.home), w.beliefs.of(w.campaign.best, w.home)
+    if a is None or b is None:
+        return None
+    p = p_less(a, b)
+    return None if math.isnan(p) else p

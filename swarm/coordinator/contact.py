@@ -1,0 +1,133 @@
+"""contact: what an agent hears when it asks for news, and the only moment its worktree moves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from swarm.coordinator.submit import constants_file, program_of, put_on_tip, room
+from swarm.coordinator.world import World
+from swarm.errors import Refused
+from swarm.research.constants import constants
+from swarm.research.experiment import Agent, Event, Experiment
+
+NEWS = 40  # events told at once
+
+
+def contact(w: World, name: str, final: bool = False) -> dict[str, Any]:
+    """The answer to `wait`. `due`: there is something to say, or room in the queue; else wait on unless `final`.
+
+    Only an answer that is given away (due or final) counts as heard.
+    """
+    agent = w.agent(name)
+    over = w.campaign.state in ("ending", "ended") or agent.state == "stopped"
+    events = w.ledger.all(
+        Event, "WHERE campaign=? AND seq>? AND (agent=? OR agent IS NULL) ORDER BY seq LIMIT ?",
+        w.campaign.id, agent.seen, name, NEWS,
+    )  # fmt: skip
+    free = 0 if over or w.campaign.paused else room(w, agent)
+    news = [line for e in events if (line := _line(w, e))]
+    results = [r for e in events if e.kind == "judged" and e.agent == name and (r := _result(w, e))]
+    due = over or free > 0 or bool(news) or bool(results)
+    if due or final:
+        news += _moved(w, agent, over) + _program(w, agent)
+        with w.ledger.tx():
+            seen = events[-1].seq if events else agent.seen
+            if seen != agent.seen or (agent.state != "stopped" and agent.state != _mood(free)):
+                w.set_agent(name, seen=seen, **({} if agent.state == "stopped" else {"state": _mood(free)}))
+    agent = w.agent(name)
+    return {
+        "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
+        "base": agent.base, "news": news, "results": results,
+    }  # fmt: skip
+
+
+def _mood(free: int) -> str:
+    return "thinking" if free > 0 else "waiting"
+
+
+def _moved(w: World, agent: Agent, over: bool) -> list[str]:
+    """The worktree follows the tip unless the agent has unsubmitted edits in it."""
+    if agent.base == agent.tip or over:
+        return []
+    try:
+        files = w.worktrees.editable(agent.name)
+    except Refused:
+        return [f"your files cannot be read; best for you is {agent.tip}"]
+    base = w.commit_of(agent.base)
+    if any(w.hub.read(base, path) != data for path, data in files.items()):
+        return [
+            f"you build on {agent.tip} now; your edits still stand on {agent.base} and will be moved when you submit"
+        ]
+    was = agent.base
+    put_on_tip(w, agent.name)
+    return [f"your worktree moved from {was} to {agent.tip}: read it again before you edit"]
+
+
+def _program(w: World, agent: Agent) -> list[str]:
+    _, digest = program_of(w, agent)
+    if digest is None or digest == agent.program_hash:
+        return []
+    w.set_agent(agent.name, program_hash=digest)
+    return ["the program was edited: read it again"] if agent.program_hash else []
+
+
+def _line(w: World, e: Event) -> str:
+    """One event as a sentence for this agent; empty for what is not its concern."""
+    data = json.loads(e.data)
+    if e.kind == "promoted":
+        who = "you" if data["by"] == "person" else "confirmation"
+        x = w.ledger.experiment(e.experiment or "")
+        return f"best is now {x.id} ({_score(w, x)}) by {x.agent or 'the baseline'}: {x.description} [{who}]".replace(
+            "[you]", "[a person]"
+        )
+    if e.kind == "withdrawn":
+        return f"{e.experiment} is no longer best: {data['to']} is, again"
+    if e.kind == "baseline":
+        return f"baseline {data['score']:.6g}; one run spreads by {data['sd']:.2g}"
+    if e.agent is None:
+        return {"paused": "paused by a person", "resumed": "going on"}.get(e.kind, "")
+    if e.kind == "told":
+        return f"a person tells you: {data['text']}"
+    if e.kind == "rebased":
+        kept = f"; your {', '.join(data['kept'])} are measured again on it as {data['stack']}" if data["stack"] else ""
+        return f"you are rebased onto best {e.experiment}{kept}"
+    if e.kind == "stacked":
+        return f"{', '.join(data['members'])} are stacked as {data['stack']}: {data['why']}"
+    if e.kind == "not-held":
+        return f"{e.experiment} did not hold when measured again: {data['why']}"
+    return ""
+
+
+def _score(w: World, x: Experiment) -> str:
+    return f"{w.task.metric.name} {x.estimate:.6g} ± {x.stderr or 0:.2g}" if x.estimate is not None else "not measured"
+
+
+def _result(w: World, e: Event) -> dict[str, Any]:
+    x = w.ledger.experiment(e.experiment or "")
+    data = json.loads(e.data)
+    shown = w.ledger.experiment(x.same_as) if x.same_as else x
+    return {
+        "experiment": x.id, "verdict": x.verdict, "score": shown.raw, "estimate": shown.estimate, "delta": data.get("delta"),
+        "p": x.p_better, "reason": (x.reason or "")[:2000], "noise": w.beliefs.noise(w.home).sd, "same_as": x.same_as,
+        "description": x.description,
+    }  # fmt: skip
+
+
+def constants_of(w: World, name: str) -> dict[str, Any]:
+    """For an optimiser: the constants of its tip, and all that was measured of changes to constants only."""
+    agent = w.agent(name)
+    put_back = agent.tip
+    path, source = constants_file(w, put_back)
+    found = constants(source)
+    rows = w.ledger.all(
+        Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND kind='const' AND \"commit\" IS NOT NULL "
+        "ORDER BY rowid DESC LIMIT 500", w.campaign.id
+    )  # fmt: skip
+    past = []
+    for x in reversed(rows):
+        text = w.hub.read(x.commit or "", path).decode(errors="replace")
+        values = {n: c.text for n, c in constants(text).items() if n in found}
+        loss = None if x.raw is None or x.verdict == "crash" else w.sign * x.raw
+        past.append({"values": values, "loss": loss, "mine": x.agent == name})
+    return {"file": path, "source": source, "constants": {n: c.text for n, c in found.items()}, "experiments": past}

@@ -1,0 +1,208 @@
+"""dispatch: what a free slot does next, and starting it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from swarm import procs
+from swarm.coordinator import confirm
+from swarm.coordinator.binding import bind, settle_binding
+from swarm.coordinator.world import LIVE, World
+from swarm.ports import Job, SlotBusy
+from swarm.research.experiment import Agent, Experiment, Run, Slot
+from swarm.runner.spec import Cache, RunSpec
+
+STARTS = 4  # runs started in one step, so that the door is answered in between
+
+
+def dispatch(w: World) -> bool:
+    """Start what can be started. Returns whether anything was."""
+    if w.campaign.paused or w.campaign.state not in ("baseline", "searching"):
+        return False
+    started = 0
+    for slot in free_slots(w):
+        run = next_run(w, slot)
+        if run is not None and start(w, slot, run):
+            started += 1
+        if started == STARTS:
+            break
+    return started > 0
+
+
+def free_slots(w: World) -> list[Slot]:
+    """Open slots on which no run of the ledger goes."""
+    taken = {r.slot for r in w.ledger.open_runs("running")}
+    return [s for s in w.slots() if s.id not in taken]
+
+
+def next_run(w: World, slot: Slot) -> Run | None:
+    """The next queued run for a slot; binds the head of a queue when its turn has come."""
+    for run in w.ledger.open_runs("queued"):
+        if _fits(w, run, slot):
+            return run
+    if w.campaign.state == "baseline":
+        return None
+    for agent in _turn(w, slot):
+        run = _head(w, slot, agent)
+        if run is not None:
+            return run
+    return confirm.idle_run(w, slot)
+
+
+def _fits(w: World, run: Run, slot: Slot) -> bool:
+    if run.klass is not None and run.klass != slot.klass:
+        return False
+    if run.purpose == "screen":
+        author = w.ledger.experiment(run.experiment).agent
+        agent = w.ledger.agent(w.campaign.id, author) if author else None
+        mine = {s.id for s in w.slots_of(agent)} if agent else set()
+        return not mine or slot.id in mine
+    if run.purpose == "confirm":
+        return confirm.may_run(w, run, slot)
+    return True
+
+
+def _turn(w: World, slot: Slot) -> Iterator[Agent]:
+    """Whose queue this slot serves: a person first, then its owner, or the pool's agents, fewest running first."""
+    agents = w.agents()
+    yield from (a for a in agents if a.kind == "person")
+    if slot.agent is not None:
+        yield from (a for a in agents if a.name == slot.agent)
+        return
+    owners = {s.agent for s in w.slots() if s.agent}
+    pool = [a for a in agents if a.kind != "person" and a.name not in owners and a.state in LIVE]
+    yield from sorted(pool, key=lambda a: _going(w, a.name))
+
+
+def _going(w: World, agent: str) -> int:
+    return len([e for e in w.unfinished(agent) if e.stage == "bound"])
+
+
+def _head(w: World, slot: Slot, agent: Agent) -> Run | None:
+    """Bind the agent's stack, or else its oldest submission, to its tip of now (late: so A is judged before B)."""
+    if agent.kind != "person" and _going(w, agent.name) >= w.width(agent):
+        return None
+    while True:
+        queued = [e for e in w.unfinished(agent.name) if e.stage == "queued"]
+        if not queued:
+            return None
+        e = next((q for q in queued if q.origin == "stack"), queued[0])
+        agent = w.agent(agent.name)
+        tip = _parent(w, e, agent)
+        if not w.beliefs.losses(tip, slot.klass):
+            return _reference(w, tip, slot)
+        bound = bind(w, e, tip)
+        with w.ledger.tx():
+            ready = settle_binding(w, e, agent, bound, slot.klass)
+        if ready is not None:
+            return next(r for r in w.ledger.all(Run, "WHERE experiment=? AND status='queued'", e.id))
+
+
+def _parent(w: World, e: Experiment, agent: Agent) -> str:
+    """A person's file is judged against best, everything else against its agent's tip."""
+    if agent.kind == "person":
+        return w.campaign.best or agent.tip
+    return agent.tip
+
+
+def _reference(w: World, tip: str, slot: Slot) -> Run | None:
+    """The parent has no result in this slot's class: measure it there first."""
+    open_ones = w.ledger.all(Run, "WHERE experiment=? AND klass=? AND status IN ('queued','running')", tip, slot.klass)
+    if open_ones:
+        return None
+    with w.ledger.tx():
+        ident = w.ledger.add_run(tip, "reference", slot.klass, w.key(slot.klass), w.now)
+    return w.ledger.run(ident)
+
+
+# --- starting ---------------------------------------------------------------------------------------------------
+
+
+def start(w: World, slot: Slot, run: Run) -> bool:
+    """Check the commit out, commit `running, attempt n`, start it. A checkout that fails leaves the run queued."""
+    lock = w.workspace.locks / f"slot-{slot.id}.lock"
+    if procs.held(lock):
+        return False  # something of an earlier campaign still computes there
+    attempt = run.attempt + 1
+    folder = w.workspace.run_folder(run.id, attempt)
+    spec = specify(w, slot, run, attempt, folder)
+    w.hub.export(w.commit_of(run.experiment), Path(spec.work))
+    with w.ledger.tx():
+        w.ledger.change("runs", {"id": run.id}, status="running", attempt=attempt, slot=slot.id, klass=slot.klass,
+                        key=w.key(slot.klass), started=w.now)  # fmt: skip
+        w.ledger.add("attempts", run=run.id, n=attempt, slot=slot.id, boot_id=procs.boot_id(), started=w.now)
+        w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot.id}, free_since=None)
+    w.changed += 1
+    try:
+        w.executor.start(Job(spec, run_lock(w, run.id), lock))
+    except SlotBusy:
+        return False  # found lost at the next collect, and queued again
+    return True
+
+
+def run_lock(w: World, run: int) -> Path:
+    return w.workspace.locks / f"run-{run}.lock"
+
+
+def specify(w: World, slot: Slot, run: Run, attempt: int, folder: Path) -> RunSpec:
+    """Everything the runner needs. Makes the attempt's folder anew."""
+    task = w.task
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    gpu = not slot.devices.startswith("cpu")
+    env = dict(task.env)
+    env["SWARM_PYTHON"] = task.python or sys.executable
+    if gpu:
+        env["CUDA_VISIBLE_DEVICES"] = slot.devices
+    else:
+        env |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    return RunSpec(
+        run=run.id, attempt=attempt, folder=str(folder), work=str(folder / "work"), command=task.run.split(),
+        metric=task.metric.name, seed=run.seed, seed_mode=task.seed, edit=list(task.edit), budget=task.budget,
+        kill_after=kill_after(w, run), env=env, caches=[_cache(c) for c in task.caches], sandbox=w.policy.sandbox,
+        hide=[str(w.workspace.root), str(Path.home())], prefixes=prefixes(task.python), devices=_nodes(w, slot) if gpu else [],
+    )  # fmt: skip
+
+
+def _cache(text: str) -> Cache:
+    """`~/x` is seen at the same place below the run's own HOME."""
+    return Cache(str(Path(text).expanduser()), text.removeprefix("~/"))
+
+
+def prefixes(python: str | None) -> list[str]:
+    """Where the interpreter lives: its own tree and, behind a virtual environment, that of its base."""
+    here = [sys.prefix, sys.base_prefix]
+    if python:
+        venv = Path(python).parent.parent
+        here.append(str(venv))
+        real = Path(python).resolve()
+        here.append(str(real.parent.parent))
+    return sorted({str(Path(p)) for p in here if p not in ("/", "/usr")})
+
+
+def _nodes(w: World, slot: Slot) -> list[str]:
+    data = w.ledger.value(
+        "SELECT json_extract(data, '$.nodes.\"' || ? || '\"') FROM events WHERE campaign=? AND kind='spawned' "
+        "AND json_extract(data, '$.nodes.\"' || ? || '\"') IS NOT NULL ORDER BY seq DESC", slot.id, w.campaign.id, slot.id
+    )  # fmt: skip
+    return str(data).split(",") if data else sorted(str(p) for p in Path("/dev").glob("nvidia*") if os.path.exists(p))
+
+
+def kill_after(w: World, run: Run) -> float:
+    """Wall seconds until a run is ended from outside (DESIGN: the limit must hold from outside)."""
+    kind, amount = w.task.budget.split(":")
+    seen = w.ledger.rows(
+        "SELECT r.seconds, r.training_s FROM runs r JOIN experiments e ON e.id=r.experiment "
+        "WHERE e.origin='baseline' AND e.campaign=? AND r.status='finished'", w.campaign.id
+    )  # fmt: skip
+    if run.purpose == "baseline" or not seen:
+        return 3 * float(amount) + 600 if kind in ("wall", "cpu") else 3600.0
+    total = max(s for s, _ in seen if s is not None)
+    if kind != "wall":
+        return float(3 * total + 2)
+    other = max((s - (t or 0.0)) for s, t in seen if s is not None)
+    return float(amount) + 1.5 * max(0.0, float(other)) + 2

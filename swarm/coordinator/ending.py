@@ -1,0 +1,163 @@
+"""The end of a campaign, a pause, and going on afterwards."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from swarm.config import Stop
+from swarm.coordinator.world import LIVE, World
+from swarm.errors import Refused
+from swarm.ports import Ticket
+from swarm.research.campaign import Ending, until_at, why_stop
+
+GRACE = 20.0  # seconds an agent has to end by itself
+
+
+def ending_of(stop: Stop, now: float) -> Ending:
+    """The rule with its time of day made a moment."""
+    tz = datetime.now().astimezone().tzinfo
+    return Ending(stop.hours, until_at(stop.until, now, tz) if stop.until else None, stop.experiments, stop.usd)
+
+
+def review(w: World) -> bool:
+    """End the campaign when its time has come; finish ending when nothing runs. Returns whether anything changed."""
+    state = w.campaign.state
+    if state in ("baseline", "searching"):
+        why = _why(w)
+        if why is None:
+            return False
+        end(w, why)
+        return True
+    if state == "ending":
+        return _finish(w)
+    return False
+
+
+def _why(w: World) -> str | None:
+    rule = json.loads(w.campaign.stop)
+    started = rule.get("since", w.campaign.created)
+    usd = w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=?", w.campaign.id) or 0.0
+    return why_stop(Ending(**rule["ending"]), started, w.now, counted(w) - rule.get("done", 0), float(usd))
+
+
+def end(w: World, why: str) -> None:
+    """Agents stop, nothing new starts, what runs goes on to its end."""
+    with w.ledger.tx():
+        w.set_campaign(state="ending", why_ended=why)
+        for run in w.ledger.open_runs("queued"):
+            w.ledger.change("runs", {"id": run.id}, status="cancelled", ended=w.now)
+        w.say("ended", why=why)
+    w.timers["grace"] = w.now + GRACE
+
+
+def _finish(w: World) -> bool:
+    for agent in w.agents(*LIVE):
+        if agent.kind == "person":
+            continue
+        if w.now >= w.timers.setdefault("grace", w.now + GRACE):
+            stop_agent(w, agent.name, "the campaign ended")
+    if w.ledger.open_runs("running"):
+        return False
+    if [a for a in w.agents(*LIVE) if a.kind != "person"]:
+        return False
+    with w.ledger.tx():
+        for ident, author in w.ledger.rows(
+            "SELECT id, agent FROM experiments WHERE campaign=? AND stage!='done'", w.campaign.id
+        ):
+            w.set_experiment(
+                ident, stage="done", verdict="cancelled", reason="the campaign ended first", judged_at=w.now
+            )
+            w.say("judged", author, ident, verdict="cancelled", reason="the campaign ended first")
+        w.set_campaign(state="ended", ended=w.now)
+    w.changed += 1
+    w.sessions.close()
+    return True
+
+
+def stop_agent(w: World, name: str, why: str) -> None:
+    """End one agent's session; its queue stays and its slot closes when nothing of it is left."""
+    w.sessions.stop(name)
+    with w.ledger.tx():
+        w.set_agent(name, state="stopped", ended=w.now)
+        w.say("agent", name, None, state="stopped", why=why)
+
+
+def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[str, Any]:
+    """`swarm stop`: the whole campaign, or some agents. `now` also ends what runs (recorded as cancelled).
+
+    Raises Refused for an unknown agent.
+    """
+    if agents:
+        known = {a.name for a in w.agents()}
+        unknown = [a for a in agents if a not in known]
+        if unknown:
+            raise Refused(
+                f"no agent {', '.join(unknown)} here.", f"There are: {', '.join(sorted(known - {'you'}))}", 404
+            )
+        for name in agents:
+            stop_agent(w, name, "a person stopped it")
+            _cancel_queue(w, name)
+        _close_slots(w)
+        return {"stopped": agents, "state": w.campaign.state}
+    if w.campaign.state in ("baseline", "searching"):
+        end(w, "a person stopped it")
+    if now:
+        for agent in w.agents(*LIVE):
+            if agent.kind != "person":
+                stop_agent(w, agent.name, "a person stopped it")
+        cancel_running(w)
+        _finish(w)
+    running = len(w.ledger.open_runs("running"))
+    return {"stopped": [], "state": w.campaign.state, "running": running}
+
+
+def _cancel_queue(w: World, name: str) -> None:
+    with w.ledger.tx():
+        for e in w.unfinished(name):
+            if e.stage == "queued":
+                w.set_experiment(
+                    e.id, stage="done", verdict="cancelled", reason="its agent was stopped", judged_at=w.now
+                )
+
+
+def _close_slots(w: World) -> None:
+    """A stopped agent's GPUs are free for the next spawn."""
+    gone = {a.name for a in w.agents() if a.state == "stopped"}
+    for slot in w.slots():
+        if slot.agent in gone and len([s for s in w.slots() if s.klass == w.home]) > 0:
+            w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot.id}, state="closed")
+
+
+def cancel_running(w: World) -> None:
+    """End every run of the ledger; the story is told that a person did it."""
+    for run in w.ledger.open_runs("running"):
+        lock = w.workspace.locks / f"run-{run.id}.lock"
+        w.executor.cancel(Ticket(run.id, run.attempt, w.workspace.run_folder(run.id, run.attempt), lock))
+        with w.ledger.tx():
+            w.ledger.change(
+                "attempts", {"run": run.id, "n": run.attempt}, ended=w.now, outcome="cancelled", why="stopped"
+            )
+            w.ledger.change("runs", {"id": run.id}, status="cancelled", reason="stopped by a person", ended=w.now)
+            e = w.ledger.experiment(run.experiment)
+            if e.stage != "done" and e.origin != "baseline":
+                w.set_experiment(e.id, stage="done", verdict="cancelled", reason="stopped by a person", judged_at=w.now)
+
+
+def stop_text(w: World, rule: Stop) -> str:
+    """The rule from now on, as the campaign's row holds it."""
+    rule_now = asdict(ending_of(rule, w.now))
+    return json.dumps({"rule": rule.model_dump(), "ending": rule_now, "since": w.now, "done": counted(w)})
+
+
+def counted(w: World) -> int:
+    """Experiments that count towards `stop.experiments`: measured and judged, of agents and persons."""
+    return int(
+        w.ledger.value(
+            "SELECT COUNT(*) FROM experiments WHERE campaign=? AND stage='done' AND origin IN ('submit','stack','try') "
+            "AND runs>0",
+            w.campaign.id,
+        )
+    )

@@ -1,0 +1,88 @@
+"""pollinate: agents that are behind get best, and their own kept changes measured again on top of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm.coordinator import confirm, judge
+from swarm.coordinator.world import LIVE, World
+from swarm.research.experiment import Agent, Run
+from swarm.research.pollination import behind, lineage, own_changes
+
+
+def parents(w: World) -> dict[str, str | None]:
+    return {name: node.parent for name, node in w.beliefs.nodes.items()}
+
+
+def withdrawn(w: World) -> set[str]:
+    """Experiments whose promotion was taken back and that are not best again."""
+    rows = w.ledger.rows(
+        "SELECT DISTINCT p.experiment FROM promotions p WHERE p.campaign=? AND p.withdrawn IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM promotions q WHERE q.experiment=p.experiment AND q.withdrawn IS NULL)", w.campaign.id
+    )  # fmt: skip
+    return {str(r[0]) for r in rows}
+
+
+def who_is_behind(w: World) -> list[Agent]:
+    """Worst first."""
+    best = w.campaign.best
+    if best is None:
+        return []
+    tree, gone = parents(w), withdrawn(w)
+    found: list[tuple[float, Agent]] = []
+    for agent in w.agents(*LIVE):
+        p = confirm.p_over_best(w, agent.tip)
+        if agent.kind != "person" and behind(agent.tip, best, tree, 0.0 if p is None else p, gone):
+            found.append((0.0 if p is None else p, agent))
+    return [agent for _, agent in sorted(found, key=lambda pair: (pair[0], pair[1].name))]
+
+
+def pollinate(w: World) -> bool:
+    """Periodically and after each promotion; never all at once. Returns whether anybody was moved."""
+    if w.campaign.state != "searching" or w.now < w.timers.get("pollinate", 0.0):
+        return False
+    late = who_is_behind(w)
+    moving = w.ledger.value(
+        "SELECT COUNT(*) FROM experiments WHERE campaign=? AND rebase_onto IS NOT NULL AND stage!='done'", w.campaign.id
+    )
+    most = max(1, len([a for a in w.agents(*LIVE) if a.kind != "person"]) // 4) - int(moving)
+    for agent in late[: max(0, most)]:
+        rebase(w, agent)
+    if len(late) <= most:
+        w.timers["pollinate"] = w.now + w.policy.rebase_every
+    return bool(late) and most > 0
+
+
+def rebase(w: World, agent: Agent) -> None:
+    """tip := best; its own kept changes become one stack on it, or else best is measured once more on its slot."""
+    best = w.campaign.best
+    assert best is not None
+    own = own_changes(agent.tip, best, parents(w), withdrawn(w))
+    with w.ledger.tx():
+        w.pin(f"refs/tips/{agent.name}/{agent.tip}", w.commit_of(agent.tip))
+        w.set_agent(agent.name, tip=best)
+        made = judge.stack(w, w.agent(agent.name), own, onto=best) if own else None
+        if made is None:
+            _reference(w, best)
+        w.say("rebased", agent.name, best, was=agent.tip, stack=made, kept=own)
+
+
+def _reference(w: World, best: str) -> None:
+    if not w.ledger.all(Run, "WHERE experiment=? AND status IN ('queued','running')", best):
+        w.ledger.add_run(best, "reference", w.home, w.key(w.home), w.now)
+
+
+def outlook(w: World) -> dict[str, Any]:
+    """Who builds on best already, who will be rebased, who stays for now."""
+    best, tree = w.campaign.best, parents(w)
+    live = [a for a in w.agents(*LIVE) if a.kind != "person"]
+    late = {a.name for a in who_is_behind(w)}
+    on_it = [a.name for a in live if best in lineage(a.tip, tree)]
+    stays = [a.name for a in live if a.name not in late and a.name not in on_it]
+    return {
+        "told": len(live),
+        "on_it": on_it,
+        "behind": sorted(late),
+        "stays": stays,
+        "at_once": max(1, len(live) // 4),
+    }

@@ -1,0 +1,67 @@
+"""A pause, and going on after it or after the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm.config import Stop
+from swarm.coordinator import baseline
+from swarm.coordinator.ending import stop_text
+from swarm.coordinator.watch import start_agents
+from swarm.coordinator.world import World
+from swarm.errors import Refused
+
+
+def pause(w: World) -> dict[str, Any]:
+    """Nothing new starts; agents are told. What runs goes on."""
+    _must_live(w)
+    with w.ledger.tx():
+        w.set_campaign(paused=1)
+        w.say("paused")
+    return {"paused": True, "running": len(w.ledger.open_runs("running"))}
+
+
+def resume(w: World, stop: dict[str, Any] | None = None) -> dict[str, Any]:
+    """After a pause, or after the end with a new rule; agents that had stopped are started again.
+
+    Raises Refused when the campaign ended and no rule says when it stops next.
+    """
+    rule = Stop.model_validate(stop or {})
+    if w.campaign.state in ("baseline", "searching"):
+        with w.ledger.tx():
+            w.set_campaign(paused=0, **({} if rule.empty else {"stop": stop_text(w, rule)}))
+            w.say("resumed")
+        return {"resumed": True, "restarted": []}
+    if rule.empty:
+        raise Refused("the campaign has ended.", "Say how long it goes on: swarm resume --hours 2")
+    if w.ledger.value("SELECT verdict FROM experiments WHERE id=?", w.campaign.baseline) == "crash":
+        raise Refused("the baseline crashed: there is nothing to go on with.", "Mend the task, then swarm spawn again.")
+    return _go_on(w, rule)
+
+
+def _go_on(w: World, rule: Stop) -> dict[str, Any]:
+    searching = w.campaign.searching is not None
+    with w.ledger.tx():
+        w.set_campaign(
+            state="searching" if searching else "baseline",
+            paused=0,
+            ended=None,
+            why_ended=None,
+            stop=stop_text(w, rule),
+        )
+        for agent in w.agents("stopped", "crashed"):
+            if agent.kind != "person":
+                w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None)
+        if not searching and not w.ledger.open_runs("queued", "running"):
+            baseline.queue_runs(w)
+        w.say("resumed")
+    w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
+    w.timers.clear()
+    names = [a.name for a in w.agents("starting")]
+    start_agents(w, names)
+    return {"resumed": True, "restarted": names}
+
+
+def _must_live(w: World) -> None:
+    if w.campaign.state not in ("baseline", "searching"):
+        raise Refused("the campaign has ended.", "swarm resume --hours 2 goes on with it.")

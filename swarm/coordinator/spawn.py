@@ -1,0 +1,146 @@
+"""spawn: a campaign, its slots and its agents. Asked for a second time, more agents on free slots."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from swarm.config import Policy, Stop, Task
+from swarm.coordinator import baseline, ending
+from swarm.coordinator.watch import start_agents
+from swarm.coordinator.world import LIVE, World
+from swarm.errors import Refused
+from swarm.research.experiment import Agent
+
+
+def spawn(
+    w: World,
+    task: dict[str, Any],
+    agents: list[dict[str, Any]],
+    slots: list[dict[str, Any]],
+    stop: dict[str, Any],
+    policy: dict[str, Any] | None = None,
+    name: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Make what is missing and start the agents.
+
+    Raises Refused: a slot is taken, an agent's name lives already, another task is being searched.
+    """
+    del force  # busy GPUs are weighed by whoever looked at them
+    wanted = Task.model_validate(task)
+    running = w.has_campaign and w.campaign.state in ("baseline", "searching", "ending")
+    notes: list[str] = []
+    if running:
+        _same_task(w, wanted)
+        _free(w, agents, slots)
+    for agent in agents:
+        w.kinds(agent["kind"]).check(agent.get("options") or {})
+    commit = ""
+    if not running:
+        w.hub.create()
+        commit, note = w.hub.seed(wanted.path, wanted.rev)
+        _has_files(w, commit, wanted)
+        notes += [note] if note else []
+    with w.ledger.tx():
+        if not running:
+            _campaign(w, wanted, Policy.model_validate(policy or {}), Stop.model_validate(stop), name, commit)
+        _slots(w, slots)
+        if not running:
+            baseline.queue_runs(w)
+        for agent in agents:
+            _agent(w, agent)
+        w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
+              nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
+    _settle(w, [a["name"] for a in agents])
+    return {
+        "campaign": w.campaign.name, "base": w.commit_of(w.campaign.baseline or ""), "notes": notes,
+        "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
+        "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
+    }  # fmt: skip
+
+
+def _same_task(w: World, wanted: Task) -> None:
+    if w.campaign.state == "ending":
+        raise Refused("the last campaign is still ending.", "Wait a moment (swarm status), or end it: swarm stop --now")
+    if wanted != w.task:
+        raise Refused(
+            "this workspace is searching another task (or another setting of it).",
+            "Agents added to a running campaign share its task. End it first: swarm stop, or use another folder: swarm init",
+        )
+
+
+def _free(w: World, agents: list[dict[str, Any]], slots: list[dict[str, Any]]) -> None:
+    taken = {s.id: s.agent for s in w.slots()}
+    clash = [s["id"] for s in slots if s["id"] in taken]
+    if clash:
+        who = ", ".join(f"{i} ({taken[i] or 'pool'})" for i in clash)
+        raise Refused(
+            f"taken already: {who}.", "Name free ones: swarm spawn --gpus 4,5 … · or free them: swarm stop AGENT"
+        )
+    names = {a.name for a in w.agents(*LIVE)}
+    twice = [a["name"] for a in agents if a["name"] in names]
+    if twice:
+        raise Refused(f"{', '.join(twice)} is running already.", "swarm status shows who works where.")
+
+
+def _has_files(w: World, commit: str, task: Task) -> None:
+    there = set(w.hub.paths(commit))
+    missing = [p for p in task.edit if p not in there]
+    if missing:
+        raise Refused(
+            f"the task at {task.path} has no file {', '.join(missing)}.",
+            "Name the files that agents may edit in swarm.yaml: task: {path: …, edit: [train.py]}",
+        )
+
+
+def _campaign(w: World, task: Task, policy: Policy, stop: Stop, name: str | None, commit: str) -> None:
+    number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns")) + 1
+    rule = {"rule": stop.model_dump(), "ending": asdict(ending.ending_of(stop, w.now)), "since": w.now, "done": 0}
+    w.ledger.add(
+        "campaigns", name=name or f"c{number}", task=json.dumps({"task": task.model_dump(), "policy": policy.model_dump()}),
+        stop=json.dumps(rule), state="baseline", metric=task.metric.name, better=task.metric.better, created=w.now,
+    )  # fmt: skip
+    w.forget()
+    w.timers.clear()
+    baseline.begin(w, commit, w.now)
+    w.pin("refs/heads/best", commit)
+
+
+def _slots(w: World, slots: list[dict[str, Any]]) -> None:
+    for slot in slots:
+        klass = w.ledger.klass(slot["accelerator"], slot["torch"], w.task.budget)
+        where = {"campaign": w.campaign.id, "id": slot["id"]}
+        values = {"klass": klass, "devices": slot["devices"], "agent": None, "state": "open", "free_since": w.now}
+        if not w.ledger.change("slots", where, **values):
+            w.ledger.add("slots", **where, **values)
+
+
+def _agent(w: World, wish: dict[str, Any]) -> None:
+    best = w.campaign.best
+    values = {
+        "kind": wish["kind"], "options": json.dumps(wish.get("options") or {}), "state": "starting", "base": best, "tip": best,
+        "program": wish.get("program"), "seen": w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"), "ended": None,
+        "restarts": 0, "until": None,
+    }  # fmt: skip
+    if not w.ledger.change("agents", {"campaign": w.campaign.id, "name": wish["name"]}, **values):
+        w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, created=w.now, **values)
+    for slot in wish.get("slots") or ([wish["slot"]] if wish.get("slot") is not None else []):
+        w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot}, agent=wish["name"])
+
+
+def _settle(w: World, names: list[str]) -> None:
+    """Worktrees, tokens, sessions; each step may be done again after a crash."""
+    plant(w, names)
+    start_agents(w, names)
+
+
+def plant(w: World, names: list[str]) -> None:
+    """A worktree at its tip for each agent. One that stands there with edits from before keeps a copy of them."""
+    trees = w.worktrees
+    for name in names:
+        agent: Agent = w.agent(name)
+        commit = w.commit_of(agent.tip)
+        trees.add(name, commit)
+        w.pin(f"refs/heads/swarm/{name}", commit)

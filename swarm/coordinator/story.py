@@ -1,0 +1,213 @@
+"""The story: every verb of the door as a method, and one synchronous `step`. Runs on one thread only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from swarm import clock
+from swarm.coordinator import (
+    collect,
+    confirm,
+    contact,
+    dispatch,
+    ending,
+    pollinate,
+    promote,
+    recover,
+    resume,
+    spawn,
+    submit,
+    watch,
+)
+from swarm.coordinator.world import LIVE, World
+from swarm.errors import Refused
+from swarm.ledger.ledger import Ledger
+from swarm.ports import AgentKind, Executor, Sessions
+from swarm.repo import Hub, Worktrees
+from swarm.research.experiment import Run
+from swarm.workspace import Workspace
+
+BUSY = 0.25  # seconds between looks while something runs
+IDLE = 1.0
+
+
+class Story:
+    """What the coordinator knows and does. `now` is a parameter wherever time matters to a test."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        ledger: Ledger,
+        hub: Hub,
+        worktrees: Callable[[Sequence[str]], Worktrees],
+        executor: Executor,
+        sessions: Sessions,
+        kinds: Callable[[str], AgentKind],
+        now: Callable[[], float] = clock.now,
+    ) -> None:
+        self.world = World(workspace, ledger, hub, worktrees, executor, sessions, kinds, now())
+        self._now = now
+        recover.recover(self.world)
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    @property
+    def changed(self) -> int:
+        """Grows with everything that happens; who waits for news looks again when it has."""
+        return self.world.changed
+
+    def step(self, now: float) -> bool:
+        """Go on with the story. Returns whether anything happened."""
+        w = self.world
+        w.now = now
+        if not w.has_campaign:
+            return False
+        try:
+            did = collect.collect(w)
+            if w.dirty:
+                w.dirty = False
+                did = confirm.withdraw(w) or confirm.review(w) or promote.wanted(w) or did
+            did = ending.review(w) or did
+            did = pollinate.pollinate(w) or did
+            did = dispatch.dispatch(w) or did
+            did = watch.watch(w) or did
+            w.move_refs()
+        except BaseException:
+            recover.load(w)  # what is in memory may be ahead of a transaction that was rolled back
+            raise
+        w.dirty = w.dirty or did
+        return did
+
+    def next_wake(self, now: float) -> float:
+        """When `step` should be called again if nobody asks for anything, in seconds since 1970."""
+        if not self.world.has_campaign:
+            return now + 60.0
+        return now + (BUSY if self.world.ledger.open_runs("running") else IDLE)
+
+    def over(self) -> bool:
+        """Nothing left to do: no campaign, or it has ended and nothing runs."""
+        w = self.world
+        return not w.has_campaign or (w.campaign.state == "ended" and not w.ledger.open_runs("running"))
+
+    def _do(self, verb: Callable[..., dict[str, Any]], *args: Any, **named: Any) -> dict[str, Any]:
+        w = self.world
+        w.now = self._now()
+        if not w.has_campaign and verb is not spawn.spawn:
+            raise Refused("no campaign here yet.", "swarm spawn starts one.")
+        try:
+            answer = verb(w, *args, **named)
+            w.move_refs()
+        except Refused:
+            w.move_refs()
+            raise
+        except KeyError as error:
+            raise Refused(
+                f"there is no {error.args[0]} here.", "swarm leaderboard and swarm status list what there is.", 404
+            ) from None
+        except BaseException:
+            recover.load(w)
+            raise
+        w.changed += 1
+        return answer
+
+    # --- the owner's verbs ------------------------------------------------------------------------------------
+
+    def spawn(self, **wish: Any) -> dict[str, Any]:
+        return self._do(spawn.spawn, **wish)
+
+    def promote(self, what: str, force: bool = False, hold: bool = False) -> dict[str, Any]:
+        return self._do(promote.by_person, what, force, hold)
+
+    def undo(self) -> dict[str, Any]:
+        return self._do(promote.undo)
+
+    def try_file(self, files: dict[str, str], description: str) -> dict[str, Any]:
+        return self._do(_try, files, description)
+
+    def pause(self) -> dict[str, Any]:
+        return self._do(resume.pause)
+
+    def resume(self, stop: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._do(resume.resume, stop)
+
+    def stop(self, agents: list[str] | None = None, now: bool = False) -> dict[str, Any]:
+        return self._do(ending.stop, agents, now)
+
+    def tell(self, agent: str, text: str) -> dict[str, Any]:
+        return self._do(_tell, agent, text)
+
+    # --- the agents' verbs ------------------------------------------------------------------------------------
+
+    def submit(
+        self, agent: str, description: str, hypothesis: str | None = None, expect: float | None = None
+    ) -> dict[str, Any]:
+        return self._do(submit.submit, agent, description, hypothesis, expect)
+
+    def submit_values(self, agent: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
+        return self._do(submit.submit_values, agent, values, description)
+
+    def constants(self, agent: str) -> dict[str, Any]:
+        return self._do(contact.constants_of, agent)
+
+    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+        """One look for `wait`; see contact.contact."""
+        before = self.world.changed
+        answer = self._do(contact.contact, agent, final)
+        self.world.changed = before  # hearing the news is no news
+        return answer
+
+    # --- for everybody ----------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """The bare facts; screens draw theirs from the ledger."""
+        w = self.world
+        if not w.has_campaign:
+            return {"state": "none"}
+        c = w.campaign
+        return {
+            "campaign": c.name, "state": c.state, "paused": bool(c.paused), "best": c.best, "baseline": c.baseline,
+            "why_ended": c.why_ended, "agents": [{"name": a.name, "kind": a.kind, "state": a.state} for a in w.agents()],
+            "live": len(w.agents(*LIVE)), "running": len(w.ledger.open_runs("running")),
+            "queued": len(w.ledger.open_runs("queued")),
+        }  # fmt: skip
+
+    def experiment(self, ident: str) -> dict[str, Any]:
+        return self._do(_card, ident)
+
+
+def _try(w: World, files: dict[str, str], description: str) -> dict[str, Any]:
+    """A person's own file, measured as it is. Raises Refused for other files, and when there is no slot."""
+    if w.campaign.state not in ("baseline", "searching"):
+        raise Refused("the campaign has ended: there is no slot for a run.", "swarm resume --hours 1, then try again.")
+    odd = [name for name in files if name not in w.task.edit]
+    if odd:
+        raise Refused(
+            f"{', '.join(odd)} is not a file of this task that may change.", f"It may be: {', '.join(w.task.edit)}"
+        )
+    base = w.commit_of(w.campaign.best or "")
+    commit = w.hub.commit({n: t.encode() for n, t in files.items()}, base, description)
+    if w.hub.tree(commit) == w.hub.tree(base):
+        raise Refused("your file is the same as the best one.", "Change it, then try again.")
+    e = promote.add_exact(w, commit, " ".join(description.split())[: submit.DESCRIPTION], "try")
+    return {"experiment": e.id, "commit": commit}
+
+
+def _tell(w: World, agent: str, text: str) -> dict[str, Any]:
+    w.agent(agent)
+    w.say("told", agent, None, text=text[:4000])
+    return {"told": agent}
+
+
+def _card(w: World, ident: str) -> dict[str, Any]:
+    e = promote.find(w, ident)
+    if e is None:
+        raise KeyError(ident)
+    runs = w.ledger.all(Run, "WHERE experiment=? ORDER BY id", e.id)
+    return {
+        "experiment": e.id, "commit": e.commit, "agent": e.agent, "stage": e.stage, "verdict": e.verdict, "reason": e.reason,
+        "score": e.raw, "estimate": e.estimate, "stderr": e.stderr, "p_better": e.p_better, "parent": e.parent,
+        "description": e.description, "runs": [{"id": r.id, "status": r.status, "seed": r.seed, "score": r.score} for r in runs],
+        "stack_of": json.loads(e.stack_of) if e.stack_of else None,
+    }  # fmt: skip

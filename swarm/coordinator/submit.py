@@ -1,0 +1,168 @@
+"""submit: what an agent wrote becomes an experiment in the queue, pinned before anybody answers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from swarm.coordinator.world import LIVE, World
+from swarm.errors import Refused
+from swarm.research.constants import changes, kind_of, with_values
+from swarm.research.experiment import Agent, Experiment
+
+DESCRIPTION = 2000  # characters kept
+PATCH = 20_000  # characters of a diff told back
+
+
+def submit(
+    w: World, name: str, description: str, hypothesis: str | None = None, expect: float | None = None
+) -> dict[str, Any]:
+    """Queue the agent's editable files as one change against what its worktree stands on.
+
+    Raises Refused: nothing changed, queue full, other files touched, campaign over.
+    """
+    agent = _may_submit(w, name)
+    base = w.commit_of(agent.base)
+    trees = w.worktrees
+    _restored(w, agent, base)
+    files = trees.editable(name)
+    head = trees.head(name)
+    answer = queue(w, agent, files, description, hypothesis, expect)
+    if head and w.hub.resolve(head) and head not in (base, w.hub.refs().get(f"refs/heads/swarm/{name}")):
+        w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
+    put_on_tip(w, name)
+    return answer
+
+
+def submit_values(w: World, name: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
+    """The same for an optimiser: constants set by name in the file of its tip. Raises Refused also for unknown names."""
+    agent = _may_submit(w, name)
+    put_on_tip(w, name)
+    agent = w.agent(name)
+    path, source = constants_file(w, agent.tip)
+    try:
+        after = with_values(source, values)
+    except (KeyError, ValueError) as error:
+        raise Refused(f"{path} has no such constant: {error}", "GET /v1/constants lists them.", 422) from None
+    told = description or ", ".join(changes(source, after)) or "nothing changed"
+    files = {p: w.hub.read(w.commit_of(agent.tip), p) for p in w.task.edit}
+    return queue(w, agent, {**files, path: after.encode()}, told, None, None)
+
+
+def constants_file(w: World, tip: str) -> tuple[str, str]:
+    """The first editable Python file of a measured commit: path and text."""
+    commit = w.commit_of(tip)
+    for path in w.task.edit:
+        if path.endswith(".py"):
+            return path, w.hub.read(commit, path).decode(errors="replace")
+    raise Refused("no editable file of this task is Python.", "A tuner needs UPPERCASE constants in a .py file.", 422)
+
+
+def _may_submit(w: World, name: str) -> Agent:
+    agent = w.agent(name)
+    if w.campaign.state not in ("baseline", "searching") or agent.state not in LIVE:
+        raise Refused("the campaign is over: nothing more is taken.", "Stop here.")
+    if w.campaign.paused:
+        raise Refused("the campaign is paused.", "Wait: call wait.")
+    if room(w, agent) <= 0:
+        raise Refused(
+            f"your queue is full ({limit(w, agent)} in flight). Your files are untouched.",
+            "Wait for a result, then submit.",
+        )
+    return agent
+
+
+def limit(w: World, agent: Agent) -> int:
+    """At most so many submissions of an agent in flight."""
+    return w.width(agent) + 1
+
+
+def room(w: World, agent: Agent) -> int:
+    flying = [e for e in w.unfinished(agent.name) if e.origin == "submit"]
+    return limit(w, agent) - len(flying)
+
+
+def _restored(w: World, agent: Agent, base: str) -> None:
+    trees = w.worktrees
+    meddled = trees.meddled(agent.name, base)
+    if not meddled:
+        return
+    keep = w.workspace.agents / agent.name / "kept" / str(int(w.now))
+    trees.restore(agent.name, base, keep)
+    edit = ", ".join(w.task.edit)
+    raise Refused(
+        f"only {edit} may be changed, but you changed {', '.join(meddled[:5])}. It was put back (your bytes are kept).",
+        f"Make the change inside {edit}, then submit again.",
+    )
+
+
+def queue(
+    w: World, agent: Agent, files: dict[str, bytes], description: str, hypothesis: str | None, expect: float | None
+) -> dict[str, Any]:
+    """Objects first, then the row, then the ref; a crash in between loses nothing that was acknowledged."""
+    base = w.commit_of(agent.base)
+    text = " ".join(description.split())[:DESCRIPTION] or "no description"
+    ident = w.ledger.next_experiment()
+    commit = w.hub.commit(files, base, f"{ident}: {text}")
+    if w.hub.tree(commit) == w.hub.tree(base):
+        raise Refused("nothing changed: your files are the same as what you build on.", "Edit, then submit.")
+    patch = w.hub.diff(base, commit)
+    with w.ledger.tx():
+        w.ledger.add(
+            "experiments", id=ident, campaign=w.campaign.id, agent=agent.name, origin="submit", stage="queued",
+            kind=_kind(w, base, files), description=text, hypothesis=(hypothesis or "")[:DESCRIPTION] or None, expect=expect,
+            base=agent.base, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
+            program_hash=agent.program_hash, created=w.now,
+        )  # fmt: skip
+        w.pin(f"refs/submitted/{ident}", commit)
+        w.set_agent(agent.name, state="thinking")
+        w.say("submitted", agent.name, ident, description=text)
+    return {
+        "experiment": ident,
+        "diff": patch[:PATCH],
+        "notes": _known(w, ident, w.hub.tree(commit)),
+        "room": room(w, agent),
+    }
+
+
+def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
+    for path, after in files.items():
+        before = w.hub.read(base, path)
+        if before != after and (
+            not path.endswith(".py")
+            or kind_of(before.decode(errors="replace"), after.decode(errors="replace")) == "code"
+        ):
+            return "code"
+    return "const"
+
+
+def _known(w: World, ident: str, tree: str) -> list[str]:
+    twin = w.ledger.one(Experiment, "WHERE campaign=? AND tree=? AND id!=? ORDER BY rowid", w.campaign.id, tree, ident)
+    return [f"the same file was submitted before, as {twin.id}: {twin.verdict or 'not judged yet'}"] if twin else []
+
+
+def put_on_tip(w: World, name: str) -> None:
+    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn."""
+    agent = w.agent(name)
+    commit = w.commit_of(agent.tip)
+    w.worktrees.put(name, commit)
+    with w.ledger.tx():
+        w.set_agent(name, base=agent.tip)
+        w.pin(f"refs/heads/swarm/{name}", commit)
+
+
+def program_of(w: World, agent: Agent) -> tuple[str, str | None]:
+    """The text a person edits for this agent, as it is now, and its hash (stored at first sight)."""
+    named = [w.workspace.programs / f"{agent.program}.md"] if agent.program else []
+    path = next(
+        (p for p in (*named, w.workspace.root / w.task.program, Path(w.task.path) / w.task.program) if p.is_file()),
+        None,
+    )
+    if path is None:
+        return "", None
+    text = path.read_text(errors="replace")[:100_000]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    if w.ledger.value("SELECT 1 FROM programs WHERE hash=?", digest) is None:
+        w.ledger.add("programs", hash=digest, text=text, at=w.now)
+    return text, digest

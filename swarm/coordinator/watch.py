@@ -1,0 +1,108 @@
+"""watch: agents whose process died are started again, with back-off; at last they are given up, and it is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from swarm.coordinator.ending import stop_agent
+from swarm.coordinator.submit import program_of
+from swarm.coordinator.world import LIVE, World
+from swarm.ports import Launch, Pane, Seat
+from swarm.research.experiment import Agent
+
+EVERY = 1.0  # seconds between looks
+GIVE_UP = 8  # restarts within HEALTHY of each other
+HEALTHY = 300.0
+LONGEST = 120.0
+
+
+def watch(w: World) -> bool:
+    """One look at all sessions. Two readings before anything is done. Returns whether anything was."""
+    if w.now < w.timers.get("watch", 0.0):
+        return False
+    w.timers["watch"] = w.now + EVERY
+    agents = [a for a in w.agents(*LIVE) if a.kind != "person"]
+    if not agents:
+        return False
+    panes = w.sessions.list()
+    did = False
+    for agent in agents:
+        did = _look(w, agent, panes.get(agent.name)) or did
+    return did
+
+
+def _look(w: World, agent: Agent, pane: Pane | None) -> bool:
+    seen = f"gone:{agent.name}"
+    if pane is not None and not pane.dead:
+        w.timers.pop(seen, None)
+        return False
+    if agent.state == "crashed":
+        return _back(w, agent)
+    if seen not in w.timers:
+        w.timers[seen] = w.now
+        return False
+    w.timers.pop(seen)
+    if pane is not None and pane.exit == 0 and w.campaign.state in ("ending", "ended"):
+        stop_agent(w, agent.name, "done")
+        return True
+    return _fell(w, agent, pane)
+
+
+def _fell(w: World, agent: Agent, pane: Pane | None) -> bool:
+    """It ended though nobody asked it to: start it again after a while, or give up."""
+    if w.campaign.state in ("ending", "ended"):
+        stop_agent(w, agent.name, "ended")
+        return True
+    why = "its session is gone" if pane is None else f"it ended with {pane.exit}"
+    quiet = agent.until is not None and w.now - agent.until > HEALTHY
+    restarts = 1 if quiet else agent.restarts + 1
+    if restarts > GIVE_UP:
+        stop_agent(w, agent.name, f"given up after {GIVE_UP} restarts: {why}")
+        return True
+    wait = 0.0 if restarts == 1 else min(LONGEST, 2.0 ** (restarts - 1))
+    with w.ledger.tx():
+        w.set_agent(agent.name, state="crashed", restarts=restarts, until=w.now + wait)
+        w.say("agent", agent.name, None, state="crashed", why=why, again_in=wait)
+    return True
+
+
+def _back(w: World, agent: Agent) -> bool:
+    until = agent.until or 0.0
+    if until - w.now > LONGEST:  # the clock went back
+        w.set_agent(agent.name, until=w.now + LONGEST)
+        return False
+    if w.now < until:
+        return False
+    w.set_agent(agent.name, state="starting")
+    start_agents(w, [agent.name])
+    w.say("agent", agent.name, None, state="restarted", why="")
+    return True
+
+
+def start_agents(w: World, names: list[str]) -> None:
+    """Start the sessions of these agents, all in one go. Their worktrees are there already."""
+    items: list[tuple[str, Launch, Path, Path]] = []
+    for name in names:
+        agent = w.agent(name)
+        seat = seat_of(w, agent)
+        items.append((name, w.kinds(agent.kind).launch(seat), seat.worktree, seat.folder / "pane.log"))
+    if items:
+        w.sessions.start_many(items)
+
+
+def seat_of(w: World, agent: Agent) -> Seat:
+    """Where the agent works; its folder and brief are made here."""
+    folder = w.workspace.agents / agent.name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    brief = folder / "brief.md"
+    text, digest = program_of(w, agent)
+    brief.write_text(text or "Improve the metric by editing the editable files.\n")
+    if digest != agent.program_hash:
+        w.set_agent(agent.name, program_hash=digest)
+    slots = [s for s in w.slots() if s.agent == agent.name]
+    devices = ",".join(s.devices for s in slots if not s.devices.startswith("cpu"))
+    return Seat(
+        agent.name, agent.kind, w.workspace.worktree(agent.name), folder, w.workspace.door,
+        w.workspace.token(f"agent.{agent.name}"), brief, w.task.edit, devices, json.loads(agent.options),
+    )  # fmt: skip

@@ -1,0 +1,250 @@
+"""The reader's side of the ledger: what screens ask. Read-only, by index, also while the coordinator writes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from swarm.errors import SwarmError
+from swarm.ledger.connection import open_reader
+from swarm.ledger.ledger import TABLES, columns
+from swarm.research.experiment import Agent, Campaign, Event, Experiment, HardwareClass, Promotion, Run, Slot
+
+T = TypeVar("T")
+RANKED = "(verdict='keep' OR origin='baseline' OR id=?)"
+NUMBER = re.compile(r"e?0*(\d+)")
+HEX = re.compile(r"[0-9a-f]{4,40}")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many experiments of an agent got a verdict (None: not judged, or the baseline), and their best estimates."""
+
+    verdict: str | None
+    agent: str | None
+    count: int
+    least: float | None
+    most: float | None
+
+
+class Reader:
+    """A read-only view of one ledger file. Usable in a `with`; raises SwarmError when there is nothing to read."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = open_reader(path)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Everything read inside is of one moment."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.db.execute("COMMIT")
+
+    def all(self, kind: type[T], tail: str = "", *args: Any) -> list[T]:
+        """Records whose query ends with `tail`."""
+        return [kind(*row) for row in self.db.execute(f"SELECT {columns(kind)} FROM {_table(kind)} {tail}", args)]
+
+    def one(self, kind: type[T], tail: str, *args: Any) -> T | None:
+        found = self.all(kind, f"{tail} LIMIT 1", *args)
+        return found[0] if found else None
+
+    def value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.db.execute(sql, args).fetchone()
+        return row[0] if row else None
+
+    def rows(self, sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        return self.db.execute(sql, args).fetchall()
+
+    # --- rows -------------------------------------------------------------------------------------------------
+
+    def campaign(self) -> Campaign:
+        """The newest campaign (0 holds what was imported). Raises SwarmError when there is none."""
+        found = self.one(Campaign, "WHERE id>0 ORDER BY id DESC")
+        if found is None:
+            raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents claude,codex")
+        return found
+
+    def experiment(self, ident: str) -> Experiment | None:
+        return self.one(Experiment, "WHERE id=?", ident)
+
+    def runs(self, experiment: str) -> list[Run]:
+        return self.all(Run, "WHERE experiment=? ORDER BY id", experiment)
+
+    def children(self, experiment: str, most: int = 12) -> list[str]:
+        """What was built on it, the oldest first."""
+        return [i for (i,) in self.db.execute("SELECT id FROM experiments WHERE parent=? LIMIT ?", (experiment, most))]
+
+    def going(self, campaign: int) -> list[tuple[Run, str | None]]:
+        """Runs that are under way, with the agent whose experiment it is."""
+        runs = self.all(Run, "WHERE status='running' ORDER BY id")
+        found = ((run, self.rows("SELECT agent, campaign FROM experiments WHERE id=?", run.experiment)[0]) for run in runs)
+        return [(run, agent) for run, (agent, its) in found if its == campaign]
+
+    def waiting(self, campaign: int) -> dict[str | None, int]:
+        """How many changes of each agent are queued and not yet bound."""
+        sql = "SELECT agent, COUNT(*) FROM experiments WHERE campaign=? AND stage='queued' AND stage!='done' GROUP BY agent"
+        return dict(self.db.execute(sql, (campaign,)))
+
+    def agents(self, campaign: int) -> list[Agent]:
+        return self.all(Agent, "WHERE campaign=? ORDER BY rowid", campaign)
+
+    def slots(self, campaign: int) -> list[Slot]:
+        return self.all(Slot, "WHERE campaign=? ORDER BY CAST(id AS INTEGER), id", campaign)
+
+    def promotions(self, campaign: int) -> list[Promotion]:
+        return self.all(Promotion, "WHERE campaign=? ORDER BY id", campaign)
+
+    def klass(self, ident: int | None) -> HardwareClass | None:
+        return self.one(HardwareClass, "WHERE id=?", ident)
+
+    def events(self, campaign: int, kinds: tuple[str, ...] = (), newest: int = 50, after: int = 0) -> list[Event]:
+        """The newest events (of these kinds) after number `after`, in order."""
+        if not kinds:
+            found = self.all(Event, "WHERE seq>? AND campaign=? ORDER BY seq DESC LIMIT ?", after, campaign, newest)
+            return found[::-1]
+        found = []
+        for kind in kinds:  # each by its index
+            where = "WHERE campaign=? AND kind=? AND seq>? ORDER BY seq DESC LIMIT ?"
+            found += self.all(Event, where, campaign, kind, after, newest)
+        return sorted(found, key=lambda e: e.seq)[-newest:]
+
+    # --- sums -------------------------------------------------------------------------------------------------
+
+    def home(self, campaign: int) -> int | None:
+        """The hardware class that judges best: the one with the most slots."""
+        sql = "SELECT klass FROM slots WHERE campaign=? GROUP BY klass ORDER BY COUNT(*) DESC, klass LIMIT 1"
+        found = self.value(sql, campaign)
+        return None if found is None else int(found)
+
+    def top(self, campaign: Campaign, klass: int | None, n: int, raw: bool = False, everything: bool = False) -> list[Experiment]:
+        """The first `n` kept experiments (or all measured ones) of a class, best first by estimate or by raw score."""
+        by = "raw" if raw else "estimate"
+        order = "ASC" if campaign.better == "lower" else "DESC"
+        which = "1 OR id=?" if everything else RANKED
+        where = f"WHERE campaign=? AND estimate IS NOT NULL AND klass IS ? AND origin!='imported' AND ({which})"
+        return self.all(
+            Experiment, f"{where} ORDER BY {by} {order}, bound LIMIT ?", campaign.id, klass, campaign.best, n
+        )  # fmt: skip
+
+    def tallies(self, campaign: int) -> list[Tally]:
+        sql = (
+            "SELECT verdict, agent, COUNT(*), MIN(estimate), MAX(estimate) FROM experiments WHERE campaign=? "
+            "GROUP BY verdict, agent"
+        )
+        return [Tally(*row) for row in self.db.execute(sql, (campaign,))]
+
+    def kept_ps(self, campaign: int) -> list[float]:
+        """P(better than its parent) of every kept experiment."""
+        sql = "SELECT p_better FROM experiments WHERE campaign=? AND verdict='keep' AND p_better IS NOT NULL"
+        return [p for (p,) in self.db.execute(sql, (campaign,))]
+
+    def repeats(self, campaign: int, klass: int | None) -> list[list[float]]:
+        """The scores of each experiment that was measured more than once in a class."""
+        groups: dict[str, list[float]] = {}
+        again = "SELECT r.experiment FROM runs r JOIN experiments e ON e.id=r.experiment WHERE r.purpose!='screen' AND e.campaign=?"
+        sql = f"SELECT experiment, score FROM runs WHERE status='finished' AND klass IS ? AND experiment IN ({again})"
+        for ident, score in self.db.execute(sql, (klass, campaign)):
+            groups.setdefault(ident, []).append(score)
+        return [scores for scores in groups.values() if len(scores) > 1]
+
+    def measured(self, campaign: Campaign) -> dict[str, int]:
+        """Runs that are over with a result (a crash is one), by purpose. Campaigns of a ledger follow one another."""
+        sql = (
+            "SELECT purpose, COUNT(*) FROM runs WHERE status IN ('finished','crashed') AND queued>=? AND queued<=? "
+            "GROUP BY purpose"
+        )
+        return dict(self.db.execute(sql, (campaign.created, _until(campaign))))
+
+    def busy(self, campaign: Campaign, now: float) -> float:
+        """Seconds of slots in use; of what still runs, until `now`."""
+        sql = "SELECT SUM(MIN(COALESCE(ended, ?), ?) - started) FROM attempts WHERE started>=? AND started<=?"
+        return float(self.value(sql, now, now, campaign.created, _until(campaign)) or 0.0)
+
+    def count(self, campaign: int, kind: str) -> int:
+        """How often something happened."""
+        return int(self.value("SELECT COUNT(*) FROM events WHERE campaign=? AND kind=?", campaign, kind))
+
+    def usd(self, campaign: int) -> float | None:
+        """What agents have cost so far; None when nobody said."""
+        found = self.value("SELECT SUM(usd) FROM costs WHERE campaign=?", campaign)
+        return None if found is None else float(found)
+
+    def standing_on(self, campaign: int, tip: str) -> str | None:
+        """The nearest experiment at or above `tip` that was promoted (and not withdrawn); None: the baseline."""
+        sql = """
+            WITH RECURSIVE best(id) AS (SELECT experiment FROM promotions WHERE campaign=? AND withdrawn IS NULL),
+            up(id, parent) AS (
+                SELECT id, parent FROM experiments WHERE id=?
+                UNION ALL
+                SELECT e.id, e.parent FROM up JOIN experiments e ON e.id=up.parent WHERE up.id NOT IN best)
+            SELECT id FROM up WHERE id IN best LIMIT 1"""
+        found = self.value(sql, campaign, tip)
+        return None if found is None else str(found)
+
+    # --- by name ----------------------------------------------------------------------------------------------
+
+    def find(self, text: str) -> Experiment:
+        """What a person means by e0231, 231, a commit or its first digits, `best`, `baseline` or an agent's branch.
+
+        Raises SwarmError when there is no such thing, or more than one.
+        """
+        name = text.strip()
+        found = self._named(name) or self._numbered(name) or self._committed(name.lower())
+        if found is None:
+            raise SwarmError(f"no experiment, commit or branch {name!r} in this swarm.", "Look for one: swarm leaderboard")
+        return found
+
+    def _named(self, name: str) -> Experiment | None:
+        campaign = self.campaign()
+        if name in ("best", "baseline"):
+            ident = campaign.best if name == "best" else campaign.baseline
+            return self.experiment(ident) if ident else None
+        agent = self.one(Agent, "WHERE campaign=? AND name=?", campaign.id, name.removeprefix("swarm/"))
+        return self.experiment(agent.tip) if agent else None
+
+    def _numbered(self, name: str) -> Experiment | None:
+        match = NUMBER.fullmatch(name)
+        return self.experiment(f"e{int(match[1]):04d}") if match and len(match[1]) < 10 else None
+
+    def _committed(self, name: str) -> Experiment | None:
+        """By the commit as measured, else as submitted. An experiment that was only answered gives way to the measured."""
+        if not HEX.fullmatch(name):
+            return None
+        for column in ('"commit"', "submitted"):
+            where = f"WHERE {column}>=? AND {column}<? ORDER BY {column}, same_as IS NOT NULL, rowid LIMIT 20"
+            found = self.all(Experiment, where, name, name + "g")
+            if len({e.commit if column == '"commit"' else e.submitted for e in found}) > 1:
+                some = ", ".join(f"{(e.commit or '')[:10]} ({e.id})" for e in found[:4])
+                raise SwarmError(f"more than one commit begins with {name}: {some}.", "Type more of it.")
+            if found:
+                return found[0]
+        return None
+
+
+def _until(campaign: Campaign) -> float:
+    return campaign.ended if campaign.ended is not None else 1e12
+
+
+def _table(kind: type) -> str:
+    return "classes" if kind is HardwareClass else TABLES[kind]
+
+
+Error = sqlite3.Error

@@ -1,0 +1,100 @@
+"""A story that remembers what it was asked, for tests of the door and of the daemon."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from swarm.errors import Refused
+
+
+class FakeStory:
+    """Every verb is written down in `asked`; `answers` gives an answer (or an exception to raise) by verb."""
+
+    def __init__(self) -> None:
+        self.changed = 0
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
+        self.threads: set[int] = set()
+        self.steps = 0
+        self.step_error: Exception | None = None
+        self.news: list[str] = []
+        self.verdict: str | None = None
+        self.is_over = False
+        self.idle = 1000.0
+        self.touch: Path | None = None
+
+    def step(self, now: float) -> bool:
+        self.threads.add(threading.get_ident())
+        self.steps += 1
+        if self.step_error is not None:
+            raise self.step_error
+        return False
+
+    def next_wake(self, now: float) -> float:
+        return now + self.idle
+
+    def over(self) -> bool:
+        return self.is_over
+
+    def _verb(self, verb: str, **said: Any) -> dict[str, Any]:
+        self.threads.add(threading.get_ident())
+        self.asked.append((verb, said))
+        self.changed += 1
+        answer = self.answers.get(verb, {"did": verb})
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    def spawn(self, **wish: Any) -> dict[str, Any]:
+        return self._verb("spawn", **wish)
+
+    def try_file(self, files: dict[str, str], description: str) -> dict[str, Any]:
+        return self._verb("try", files=files, description=description)
+
+    def promote(self, what: str, force: bool, hold: bool) -> dict[str, Any]:
+        return self._verb("promote", what=what, force=force, hold=hold)
+
+    def undo(self) -> dict[str, Any]:
+        return self._verb("undo")
+
+    def pause(self) -> dict[str, Any]:
+        return self._verb("pause")
+
+    def resume(self, stop: dict[str, Any] | None) -> dict[str, Any]:
+        return self._verb("resume", stop=stop)
+
+    def stop(self, agents: list[str] | None, now: bool) -> dict[str, Any]:
+        return self._verb("stop", agents=agents, now=now)
+
+    def tell(self, agent: str, text: str) -> dict[str, Any]:
+        self.news.append(text)
+        return self._verb("tell", agent=agent, text=text)
+
+    def submit(self, agent: str, description: str, hypothesis: str | None, expect: float | None) -> dict[str, Any]:
+        return self._verb("submit", agent=agent, description=description, hypothesis=hypothesis, expect=expect)
+
+    def submit_values(self, agent: str, values: dict[str, str], description: str | None) -> dict[str, Any]:
+        return self._verb("submit_values", agent=agent, values=values, description=description)
+
+    def constants(self, agent: str) -> dict[str, Any]:
+        return self._verb("constants", agent=agent)
+
+    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+        self.asked.append(("contact", {"agent": agent, "final": final}))
+        due = bool(self.news)
+        heard = list(self.news) if due or final else []
+        if due or final:
+            self.news.clear()
+        return {"due": due, "stop": False, "room": 0, "news": heard}
+
+    def experiment(self, ident: str) -> dict[str, Any]:
+        self.changed += 1  # as careless as a real one may be
+        if ident != "e0001":
+            raise Refused(f"there is no {ident} here.", "swarm leaderboard", 404)
+        self.asked.append(("experiment", {}))
+        return {"experiment": ident, "verdict": self.verdict}
+
+    def status(self) -> dict[str, Any]:
+        return {"state": "searching", "odd": float("inf")}

@@ -1,0 +1,170 @@
+"""spawn: everything that costs nothing is looked at first; what is asked of the coordinator; what a person reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.cli import machine, spawn, spawned
+from swarm.config import Stop
+from swarm.errors import SwarmError
+from swarm.workspace import Workspace
+from tests.cli.conftest import FakeClient, Typed
+
+SLOTS: list[dict[str, Any]] = [
+    {"id": "0", "devices": "cpu:0", "accelerator": "x86", "torch": "", "device_nodes": []},
+    {"id": "1", "devices": "cpu:1", "accelerator": "x86", "torch": "", "device_nodes": []},
+]
+AGENTS: list[dict[str, Any]] = [
+    {"name": f"cpu{i}-tuner", "kind": "tuner", "options": {}, "program": None, "slot": str(i)} for i in (0, 1)
+]
+ANSWER = {"campaign": "c1", "base": "ab" * 20, "runs": 3, "notes": ["your uncommitted edits are part of it"], "agents": []}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, home: Path) -> FakeClient:
+    """Two CPU cores, a prepared cache, and a coordinator that says yes."""
+    (home / ".cache" / "swarm").mkdir(parents=True)
+    (home / ".cache" / "swarm" / "fingerprint.json").write_text("{}")
+    monkeypatch.setattr(spawn, "places", lambda workspace, asked, config: ("cpu", SLOTS))
+    monkeypatch.setattr(spawn, "deal", lambda workspace, asked, config, task, slots: AGENTS)
+    fake = FakeClient({"spawn": ANSWER})
+    monkeypatch.setattr("swarm.daemon.start.ensure", lambda workspace: fake)
+    return fake
+
+
+def test_spawn(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    code, out, err = typed("spawn", "--hours", "2", "--sandbox", "off")
+    assert (code, err) == (0, "")
+    ((path, body),) = asked.asked
+    assert path == "spawn"
+    assert body["agents"] == AGENTS
+    assert [s["id"] for s in body["slots"]] == ["0", "1"]
+    assert body["stop"]["hours"] == 2
+    assert body["policy"]["sandbox"] == "off"
+    assert body["task"]["budget"].startswith("flops:")
+    assert "task    templates abababa · edits train.py · minimises val_bpb" in out
+    assert "note    your uncommitted edits are part of it" in out
+    assert "(2 h)" in out
+    assert "2 agents are running" in out
+    assert "Now: the baseline, 3 seeds" in out
+    assert "swarm attach cpu0-tuner" in out or machine.absent(["tmux"])
+    assert 'swarm tell cpu0-tuner "…"' in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_request_is_what_the_door_takes(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    from swarm.api import wire
+
+    typed("spawn", "--hours", "2")
+    ((_, body),) = asked.asked
+    wire.Spawn.model_validate(json.loads(json.dumps(body)))
+
+
+def test_without_a_terminal_the_end_must_be_said(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    code, _, err = typed("spawn")
+    assert code == 1
+    assert "--hours 10" in err
+    assert asked.asked == []
+
+
+def test_when_it_stops() -> None:
+    none = spawn.Asked()
+    assert spawn.when_it_stops(none, None, True).stop.hours == 10
+    assert spawn.when_it_stops(none, Stop(usd=3), False).stop == Stop(usd=3)
+    assert spawn.when_it_stops(spawn.Asked(experiments=5), Stop(usd=3), False).stop == Stop(experiments=5)
+    with pytest.raises(SwarmError, match="08:30"):
+        spawn.when_it_stops(spawn.Asked(until="8h30"), None, True)
+
+
+def test_data_that_is_not_prepared(typed: Typed, place: Workspace, asked: FakeClient, home: Path) -> None:
+    (home / ".cache" / "swarm" / "fingerprint.json").unlink()
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "swarm prepare" in err
+    assert asked.asked == []
+    assert not place.hidden.exists()
+
+
+def test_torch_that_is_not_there(
+    typed: Typed, place: Workspace, asked: FakeClient, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (template / "train.py").write_text("import torch\n")
+    monkeypatch.setattr(machine, "interpreter", lambda python: machine.Interpreter("/some/python", "3.11.2", {}))
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "/some/python -m pip install" in err
+
+
+def test_a_python_that_does_not_start(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    place.yaml.write_text("task: {path: templates, python: /nowhere/python}\n")
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "/nowhere/python" in err
+
+
+def test_missing_system_programs(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "absent", lambda programs=(): ["git", "tmux"])
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "apt-get install -y git tmux" in err
+
+
+def test_a_required_sandbox_that_does_not_work(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "bubblewrap_works", lambda: "not installed")
+    code, _, err = typed("spawn", "--hours", "2", "--sandbox", "required")
+    assert code == 1
+    assert "bubblewrap" in err
+    assert typed("spawn", "--hours", "2", "--sandbox", "perhaps")[0] == 2
+    code, out, _ = typed("spawn", "--hours", "2")
+    assert code == 0
+    assert "NOT sandboxed" in out
+
+
+def test_a_mistake_in_swarm_yaml(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    place.yaml.write_text("stopp: {hours: 1}\n")
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "stopp" in err
+
+
+def test_more_agents_share_the_end_that_was_said(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    from tests.cli.test_verbs import recorded
+
+    ledger = recorded(place)
+    ledger.change("campaigns", {"id": 1}, stop=json.dumps({"rule": {"hours": 3.0}, "since": 1000.0}))
+    ledger.close()
+    asked.answers["spawn"] = {**ANSWER, "runs": 0}
+    code, out, _ = typed("spawn")
+    assert code == 0
+    assert asked.asked[0][1]["stop"]["hours"] == 3
+    assert "(3 h)" in out
+    assert "join the campaign c1" in out
+
+
+def test_wall_seconds_tell_when() -> None:
+    from swarm.config import Task
+
+    task = Task(path="/t", budget="wall:300")
+    plan = spawned.Plan(task, AGENTS, SLOTS, spawned.End(Stop(hours=10)), "off")
+    text = "\n".join(spawned.lines(plan, ANSWER, 0.0, 1.4))
+    assert "done about" in text
+    assert "about 21 runs an hour" in text
+
+
+def test_spawn_in_a_clone_hides_itself(typed: Typed, clone: Path, asked: FakeClient, home: Path) -> None:
+    cache = home / ".cache" / "autoresearch"
+    code, _, err = typed("spawn", "--hours", "2")
+    assert code == 1
+    assert "autoresearch" in err
+    assert sorted(p.name for p in clone.iterdir()) == [".git", "prepare.py", "program.md", "train.py"]
+    cache.mkdir()
+    (cache / "data").write_text("")
+    assert typed("spawn", "--hours", "2")[0] == 0
+    assert "/.swarm/" in (clone / ".git" / "info" / "exclude").read_text()
+    assert asked.asked[0][1]["task"]["seed"] == "none"

@@ -1,0 +1,345 @@
+"""The story of one experiment and its branches, played with real git and SQLite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from swarm.errors import Refused
+from tests.coordinator.play import TRAIN, Play, total
+
+
+def test_the_baseline_comes_first_on_every_slot_and_at_least_three_times(play: Play) -> None:
+    answer = play.spawn(agents=2)
+    play.settle()
+    runs = play.ledger.rows("SELECT purpose, status, slot, seed FROM runs")
+    assert [r[0] for r in runs] == ["baseline"] * 3
+    assert {r[1] for r in runs} == {"finished"}
+    assert {r[2] for r in runs} == {"0", "1"}
+    assert len({r[3] for r in runs}) == 3
+    assert play.world.campaign.state == "searching"
+    assert play.world.campaign.best == answer["baseline"] == "e0001"
+    assert play.e("e0001").estimate == pytest.approx(6.0, abs=0.1)
+
+
+def test_a_baseline_that_crashes_ends_the_campaign_with_its_traceback(play: Play) -> None:
+    play.crashing = lambda source: "exit 1"
+    play.spawn(agents=2)
+    for _ in range(60):
+        play.step()
+    campaign = play.world.campaign
+    assert campaign.state == "ended"
+    assert "baseline crashed" in (campaign.why_ended or "")
+    assert "Boom" in (play.e("e0001").reason or "")
+    with pytest.raises(Refused, match="over"):
+        play.story.submit("a0", "late")
+
+
+def test_better_is_kept_worse_is_discarded_and_the_tip_follows(play: Play) -> None:
+    play.begin()
+    better = play.measured("a0", A=0.5)
+    worse = play.measured("a0", B=9)
+    assert (better.verdict, worse.verdict) == ("keep", "discard")
+    assert worse.parent == better.id
+    assert play.a("a0").tip == better.id
+    assert better.p_better is not None
+    assert better.p_better > 0.99
+
+
+def test_a_crash_is_recorded_with_its_reason_and_moves_nothing(play: Play) -> None:
+    play.begin()
+    play.crashing = lambda source: "oom" if "A = 77" in source else None
+    crashed = play.measured("a0", A=77)
+    assert crashed.verdict == "crash"
+    assert (crashed.reason or "").startswith("oom")
+    assert play.a("a0").tip == "e0001"
+
+
+def test_a_submission_goes_out_on_the_tip_of_the_moment(play: Play) -> None:
+    """A before B: the second of two queued changes is bound to the first when that was kept."""
+    play.begin(agents=1)
+    first, second = play.submit("a0", A=0.5), play.submit("a0", B=1.0)
+    assert play.e(second).stage == "queued"
+    play.settle()
+    assert play.e(second).parent == first
+    assert "A = 0.5" in play.hub.read(play.e(second).commit or "", "train.py").decode()
+
+
+def test_the_queue_is_bounded_and_a_refused_submission_leaves_the_files(play: Play) -> None:
+    play.begin(agents=1)
+    play.submit("a0", A=0.5)
+    play.submit("a0", B=1.0)
+    play.edit("a0", C=1.0)
+    with pytest.raises(Refused, match="queue is full"):
+        play.story.submit("a0", "a third")
+    assert "C = 1.0" in (play.workspace.worktree("a0") / "train.py").read_text()
+
+
+def test_nothing_changed_is_refused(play: Play) -> None:
+    play.begin()
+    with pytest.raises(Refused, match="nothing changed"):
+        play.story.submit("a0", "nothing")
+
+
+def test_another_tracked_file_is_put_back_kept_and_refused(play: Play) -> None:
+    play.begin()
+    tree = play.workspace.worktree("a0")
+    (tree / "prepare.py").write_text("FROZEN = 0\n")
+    play.edit("a0", A=0.1)
+    with pytest.raises(Refused, match=r"prepare\.py"):
+        play.story.submit("a0", "cheat")
+    assert (tree / "prepare.py").read_text() == "FROZEN = 1\n"
+    kept = list((play.workspace.agents / "a0" / "kept").rglob("prepare.py"))
+    assert [p.read_text() for p in kept] == ["FROZEN = 0\n"]
+    assert "A = 0.1" in (tree / "train.py").read_text()
+
+
+def test_the_same_file_again_is_answered_from_the_ledger(play: Play) -> None:
+    play.begin()
+    first = play.measured("a0", A=9)
+    again = play.measured("a1", A=9)
+    assert first.verdict == "discard"
+    assert (again.verdict, again.same_as) == ("answered", first.id)
+    assert play.ledger.value("SELECT COUNT(*) FROM runs WHERE experiment=?", again.id) == 0
+
+
+def test_one_confirming_run_then_best_moves_and_both_refs_follow(play: Play) -> None:
+    play.begin()
+    kept = play.measured("a0", A=0.5)
+    promotion = play.ledger.rows("SELECT experiment, previous, by FROM promotions")
+    assert promotion == [(kept.id, "e0001", "confirmation")]
+    assert play.world.campaign.best == kept.id
+    assert play.e(kept.id).runs >= 2
+    assert play.hub.refs()["refs/heads/best"] == kept.commit
+    assert play.hub.refs()[f"refs/experiments/{kept.id}"] == kept.commit
+
+
+def test_a_candidate_that_does_not_hold_is_dropped_and_its_author_goes_back(tmp_path: Path) -> None:
+    play = Play(tmp_path, noise=0.02)
+    play.begin()
+    lucky: list[int] = []
+
+    def loss(source: str) -> float:
+        if "A = 1.001" in source:
+            lucky.append(1)
+            return 5.95 if len(lucky) == 1 else 6.2
+        return 6.0
+
+    play.loss = loss
+    e = play.measured("a0", A=1.001)
+    assert e.verdict == "keep"
+    assert play.e(e.id).dropped == 1
+    assert play.world.campaign.best == "e0001"
+    assert play.a("a0").tip == "e0001"
+
+
+def test_an_agent_behind_is_rebased_and_its_own_change_is_measured_again(play: Play) -> None:
+    play.begin()
+    mine, big = play.submit("a1", B=1.9), play.submit("a0", A=0.1)
+    play.settle()
+    [(agent, was, stack, outcome)] = play.ledger.rows("SELECT agent, was, stack, outcome FROM rebases WHERE agent='a1'")
+    assert (agent, was, outcome) == ("a1", mine, "replayed")
+    stacked = play.e(stack)
+    text = play.hub.read(stacked.commit or "", "train.py").decode()
+    assert "A = 0.1" in text
+    assert "B = 1.9" in text
+    assert stacked.parent == big
+    assert play.world.campaign.best == stack  # better than either alone, and so it went round
+
+
+def test_a_rebase_whose_change_no_longer_helps_falls_back_to_best(play: Play) -> None:
+    play.begin()
+
+    def loss(source: str) -> float:
+        clash = 3.0 if "A = 0.1" in source and "B = 1.9" in source else 0.0
+        return total(source) + clash
+
+    play.loss = loss
+    play.submit("a1", B=1.9)
+    big = play.submit("a0", A=0.1)
+    play.settle()
+    assert [r[0] for r in play.ledger.rows("SELECT outcome FROM rebases WHERE agent='a1'")] == ["fallen back"]
+    assert play.a("a1").tip == big
+
+
+def test_an_agent_without_changes_of_its_own_moves_forward(play: Play) -> None:
+    play.begin()
+    big = play.measured("a0", A=0.1)
+    play.settle()
+    assert play.a("a1").tip == big.id
+    assert [r[0] for r in play.ledger.rows("SELECT outcome FROM rebases WHERE agent='a1'")] == ["fast-forward"]
+    heard = play.story.contact("a1")
+    assert any("best is now" in line for line in heard["news"])
+    assert "A = 0.1" in (play.workspace.worktree("a1") / "train.py").read_text()
+
+
+def test_edits_in_the_worktree_survive_a_rebase(play: Play) -> None:
+    play.begin()
+    play.edit("a1", C=2.5)
+    play.measured("a0", A=0.1)
+    play.settle()
+    play.story.contact("a1")
+    assert "C = 2.5" in (play.workspace.worktree("a1") / "train.py").read_text()
+    e = play.e(play.story.submit("a1", "C")["experiment"])
+    play.settle()
+    text = play.hub.read(play.e(e.id).commit or "", "train.py").decode()
+    assert "A = 0.1" in text
+    assert "C = 2.5" in text
+
+
+def test_a_lost_run_is_tried_again_three_times_and_then_it_is_the_machine(play: Play) -> None:
+    play.begin(agents=1)
+    ident = play.submit("a0", A=0.5)
+    play.executor.lose = True
+    for _ in range(30):
+        play.step()
+    play.executor.lose = False
+    assert play.e(ident).verdict == "crash"
+    assert "machine" in (play.e(ident).reason or "")
+    assert [r[0] for r in play.ledger.rows("SELECT a.outcome FROM attempts a JOIN runs r ON r.id=a.run WHERE r.experiment=?", ident)] == ["lost"] * 3
+
+
+def test_a_person_promotes_undoes_and_holds(play: Play) -> None:
+    play.begin()
+    bad = play.measured("a0", A=5)
+    with pytest.raises(Refused, match="not kept"):
+        play.story.promote(bad.id)
+    moved = play.story.promote(bad.id, force=True)
+    assert moved["moved"]
+    assert play.world.campaign.best == bad.id
+    back = play.story.undo()
+    assert back["experiment"] == "e0001"
+    with pytest.raises(Refused, match="no commit deadbee"):
+        play.story.promote("deadbee")
+
+
+def test_a_best_that_later_runs_do_not_bear_out_is_withdrawn(play: Play) -> None:
+    play.begin()
+    bad = play.measured("a0", A=5)
+    play.story.promote(bad.commit or "", force=True)
+    play.settle()
+    assert play.world.campaign.best == "e0001"
+    assert "withdrawn" in play.kinds()
+
+
+def test_hold_keeps_what_a_person_wants(play: Play) -> None:
+    play.begin()
+    bad = play.measured("a0", A=5)
+    play.story.promote(bad.id, force=True, hold=True)
+    play.settle()
+    assert play.world.campaign.best == bad.id
+
+
+def test_a_persons_own_file_is_measured_as_it_is(play: Play) -> None:
+    play.begin()
+    answer = play.story.try_file({"train.py": TRAIN.replace("A = 1.0", "A = 0.2")}, "mine")
+    play.settle()
+    e = play.e(answer["experiment"])
+    assert (e.agent, e.verdict, e.commit) == ("you", "keep", answer["commit"])
+    assert play.world.campaign.best == e.id
+
+
+def test_it_stops_after_so_many_experiments_and_says_why(play: Play) -> None:
+    play.begin(agents=1, stop={"experiments": 2})
+    play.measured("a0", A=0.9)
+    play.submit("a0", B=1.0)
+    for _ in range(60):
+        play.step()
+    assert play.world.campaign.state == "ended"
+    assert "2 experiments" in (play.world.campaign.why_ended or "")
+    assert play.story.over()
+    heard = play.story.contact("a0")
+    assert heard["stop"]
+
+
+def test_after_the_end_it_can_go_on(play: Play) -> None:
+    play.begin(agents=1)
+    play.story.stop()
+    for _ in range(40):
+        play.step()
+    assert play.world.campaign.state == "ended"
+    with pytest.raises(Refused, match="has ended"):
+        play.story.resume()
+    assert play.story.resume({"hours": 1})["restarted"] == ["a0"]
+    assert play.measured("a0", A=0.5).verdict == "keep"
+
+
+def test_pause_starts_nothing(play: Play) -> None:
+    play.begin(agents=1)
+    ident = play.submit("a0", A=0.5)
+    play.story.pause()
+    for _ in range(5):
+        play.step()
+    assert play.e(ident).stage == "queued"
+    play.story.resume()
+    play.settle()
+    assert play.e(ident).verdict == "keep"
+
+
+def test_a_restart_loses_nothing(play: Play) -> None:
+    play.begin()
+    ident = play.submit("a0", A=0.5)
+    play.step()
+    play.ledger.close()
+    play.open()
+    play.settle()
+    assert play.e(ident).verdict == "keep"
+    assert play.world.campaign.best == ident
+    assert play.hub.refs()[f"refs/submitted/{ident}"] == play.e(ident).submitted
+
+
+def test_refs_that_somebody_moved_are_put_back_at_start(play: Play) -> None:
+    play.begin()
+    kept = play.measured("a0", A=0.5)
+    play.hub.set_refs({"refs/heads/best": play.e("e0001").commit, f"refs/experiments/{kept.id}": None})
+    play.ledger.close()
+    play.open()
+    assert play.hub.refs()["refs/heads/best"] == kept.commit
+    assert play.hub.refs()[f"refs/experiments/{kept.id}"] == kept.commit
+
+
+def test_a_dead_agent_is_started_again_and_at_last_given_up(play: Play) -> None:
+    play.begin(agents=1)
+    play.sessions.die("a0", 1)
+    play.step(2)
+    play.step(2)
+    play.step(2)
+    assert play.sessions.started.count("a0") == 2
+    for _ in range(400):
+        if play.a("a0").state == "stopped":
+            break
+        play.sessions.die("a0", 1)
+        play.step(5)
+    assert play.a("a0").state == "stopped"
+    data = [json.loads(d) for (d,) in play.ledger.rows("SELECT data FROM events WHERE kind='agent' ORDER BY seq")]
+    assert "given up" in data[-1]["why"]
+
+
+def test_a_pool_shares_its_slots(play: Play) -> None:
+    play.begin(agents=1, pool=3)
+    first = [play.submit("a0", A=0.9), play.submit("a0", B=1.9), play.submit("a0", C=2.9)]
+    play.settle()
+    parents = {play.e(i).parent for i in first}
+    assert parents == {"e0001"}  # siblings, at once
+    stacks = play.ledger.rows("SELECT stack_of FROM experiments WHERE origin='stack'")
+    assert stacks  # what was kept beside the tip is stacked on it
+
+
+def test_spawn_twice_takes_free_slots_only(play: Play) -> None:
+    play.begin(agents=1)
+    with pytest.raises(Refused, match="taken already"):
+        play.spawn(agents=1)
+    slot = {"id": "5", "devices": "cpu:5", "accelerator": "core", "torch": "2", "device_nodes": []}
+    task = json.loads(play.world.campaign.task)["task"]
+    play.story.spawn(task=task, agents=[{"name": "b", "kind": "scripted", "slot": "5"}], slots=[slot], stop={})
+    assert play.measured("b", A=0.5).verdict == "keep"
+
+
+def test_news_is_told_once(play: Play) -> None:
+    play.begin()
+    play.story.tell("a0", "look at B")
+    assert "a person tells you: look at B" in play.story.contact("a0")["news"]
+    assert "a person tells you: look at B" not in play.story.contact("a0")["news"]
+    assert not any("look at B" in line for line in play.story.contact("a1")["news"])
