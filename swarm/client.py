@@ -62,7 +62,7 @@ class Client:
 
     def post(self, path: str, /, **body: Any) -> Answer:
         """POST the fields to /v1/`path` as JSON. Raises as `get` does."""
-        text = json.dumps(body).encode()
+        text = json.dumps(body, ensure_ascii=False).encode()
         again = path.rpartition("/")[2] in AGAIN
         return self._ask("POST", _path(path), text, float(body.get("timeout") or 0), again)
 

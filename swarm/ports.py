@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from swarm.runner.spec import RunResult, RunSpec
+
+Argv: TypeAlias = list[str]  # inside Sessions, `list` is a method
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Sessions(Protocol):
     def capture(self, name: str, lines: int = 50) -> str:
         """The end of what its screen shows, as plain text."""
 
-    def attach_argv(self, name: str) -> list[str]:
+    def attach_argv(self, name: str) -> Argv:
         """The command that shows it to a person."""
 
     def close(self) -> None:

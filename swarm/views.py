@@ -234,7 +234,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         counts = _counts(tallies, reader, campaign)
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
-        noise = pooled(reader.repeats(campaign.id, home), None) if home is not None else None
+        noise = pooled(reader.repeats(campaign, home), None) if home is not None else None
         spent = reader.busy(campaign, at)
         standing = judge.standing()
         going = tuple(Going(r.id, r.experiment, a, r.purpose, r.seed, r.slot, r.started) for r, a in reader.going(campaign.id))
@@ -279,8 +279,7 @@ def _agents(
     reader: Reader, campaign: Campaign, tallies: list[Tally], slots: list[Slot], going: tuple[Going, ...], standing: list[Promotion]
 ) -> list[AgentRow]:
     queued = reader.waiting(campaign.id)
-    sql = "SELECT agent FROM experiments WHERE campaign=? AND stage!='done' AND rebase_onto IS NOT NULL"
-    rebasing = {a for (a,) in reader.rows(sql, campaign.id)}
+    rebasing = reader.rebasing(campaign.id)
     order = [p.experiment for p in standing]
     rows = []
     for agent in reader.agents(campaign.id):

@@ -67,11 +67,11 @@ class Budget:
     """
 
     def __init__(self, text: str | None = None) -> None:
-        """Without a text: SWARM_BUDGET, else five minutes on a GPU and about eight seconds of work on a CPU core.
+        """Without a text: SWARM_BUDGET, else five minutes on a GPU and some seconds of work on a CPU core.
 
         Raises SystemExit when the text is no budget.
         """
-        text = text or os.environ.get("SWARM_BUDGET") or ("wall:300" if on_gpu() else "flops:1e12")
+        text = text or os.environ.get("SWARM_BUDGET") or ("wall:300" if on_gpu() else "flops:8e11")
         kind, _, limit = text.partition(":")
         try:
             self.limit = float(limit)
@@ -151,10 +151,10 @@ def meter() -> Iterator[list[float]]:
     def price_of(name: str, views: bool, args: Any, out: Any) -> float:
         if name in ("mm", "bmm", "addmm", "baddbmm"):
             a, b = args[-2:]
-            return 2.0 * a.numel() * b.shape[-1]
+            return 2.0 * float(a.numel() * b.shape[-1])
         if "scaled_dot_product" in name:
             query = args[1] if "backward" in name else args[0]
-            return (10.0 if "backward" in name else 4.0) * query.numel() * query.shape[-2]
+            return (10.0 if "backward" in name else 4.0) * float(query.numel() * query.shape[-2])
         return 0.0 if views else ELEMENT * max([size(out), *map(size, args)])
 
     total = [0.0]
@@ -270,7 +270,7 @@ def evaluate_bpb(
                 nats += float((loss * (size > 0)).double().sum())
                 counted += int(size.sum())
     if counted != data.span:
-        raise SystemExit(f"{counted} validation bytes were scored instead of {data.span}: run python prepare.py --again")
+        raise SystemExit(f"{counted} validation bytes were scored, not {data.span}: run python prepare.py --again")
     return nats / math.log(2) / counted
 
 
@@ -583,7 +583,8 @@ def main() -> None:
     started = time.time()
     plan |= given
     prepare(plan["source"], wanted, plan["context"], plan["span"], asked.shards)
-    print(f"ready: {plan['source']} in {root()}, vocabularies {', '.join(map(str, wanted))} ({time.time() - started:.1f} s)")
+    took = time.time() - started
+    print(f"ready: {plan['source']} in {root()}, vocabularies {', '.join(map(str, wanted))} ({took:.1f} s)")
 
 
 if __name__ == "__main__":

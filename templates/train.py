@@ -134,13 +134,9 @@ def varlen_kernel() -> Kernel:
     """What torch itself ships. Raises ImportError when this torch has none."""
     from torch.nn.attention.varlen import varlen_attn
 
-    ends: dict[tuple[int, int], Tensor] = {}
-
     def attend(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
         rows, tokens = q.shape[:2]
-        if (rows, tokens) not in ends:
-            ends[rows, tokens] = torch.arange(0, (rows + 1) * tokens, tokens, dtype=torch.int32, device=q.device)
-        at = ends[rows, tokens]
+        at = torch.arange(0, (rows + 1) * tokens, tokens, dtype=torch.int32, device=q.device)
         q, k, v = (t.reshape(rows * tokens, *t.shape[2:]) for t in (q, k, v))
         out = varlen_attn(q, k, v, at, at, tokens, tokens, window_size=(window - 1 if window else -1, 0))
         return out.view(rows, tokens, *out.shape[1:])
@@ -237,7 +233,7 @@ class Attention(nn.Module):
             q, k = rotate(norm(q), cos, sin), rotate(norm(k), cos, sin)
         else:
             q, k = norm(rotate(q, cos, sin)), norm(rotate(k, cos, sin))
-        y = self.kernel(q * Q_SCALE, k, v, self.window)
+        y = self.kernel((q * Q_SCALE).to(v.dtype), k.to(v.dtype), v, self.window)
         return self.out(y.reshape(x.shape))
 
 
@@ -480,6 +476,8 @@ class Run:
 
     def compile(self) -> None:
         """Compile and try it for two steps; what they learned is thrown away by the caller."""
+        with torch.no_grad():
+            self.logits(next(self.batches)[0][:1])  # masks are made here, outside of what is compiled
         try:
             self.forward = torch.compile(self.model, dynamic=False)
             self.learn(0.0)
@@ -509,7 +507,7 @@ def train(run: Run, budget: prepare.Budget, peak: float) -> float:
     smooth, shown = 0.0, -math.inf
     gc.collect()
     gc.freeze()
-    gc.disable()
+    gc.disable()  # a collection in the middle of a step is noise
     began = before = time.perf_counter()
     budget.start()
     while not budget.done:
@@ -534,6 +532,7 @@ def train(run: Run, budget: prepare.Budget, peak: float) -> float:
             )
         before = now
     print()
+    gc.enable()
     return time.perf_counter() - began
 
 
@@ -551,7 +550,8 @@ def main() -> None:
     run.model.eval()
     eval_rows = max(1, min(sized("DEVICE_BATCH_SIZE"), sized("DEVICE_BATCH_SIZE") * run.length // data.context))
     val_bpb = prepare.evaluate_bpb(run.logits, data, eval_rows, DEVICE)
-    memory = torch.cuda.max_memory_allocated() / 2**20 if GPU else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = torch.cuda.max_memory_allocated() / 2**20 if GPU else resident
     print("---")
     print(f"val_bpb:          {val_bpb:.6f}")
     print(f"training_seconds: {seconds:.1f}")

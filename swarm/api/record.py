@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
-from swarm.ledger.connection import open_reader
+from swarm.ledger.reader import Reader
+from swarm.research.experiment import Event
 from swarm.workspace import Workspace
 
 MOST = 500  # events at once
@@ -16,15 +17,14 @@ def events(workspace: Workspace, after: int) -> list[dict[str, Any]]:
     """What happened after event `after`, oldest first. Raises SwarmError when the ledger cannot be read."""
     if not workspace.ledger.exists():
         return []
-    with closing(open_reader(workspace.ledger)) as db:
-        rows = db.execute(
-            "SELECT seq, at, kind, agent, experiment, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-            (after, MOST),
-        ).fetchall()
-    names = ("seq", "at", "kind", "agent", "experiment")
-    return [{**dict(zip(names, row[:5], strict=True)), "data": json.loads(row[5])} for row in rows]
+    with Reader(workspace.ledger) as reader:
+        found = reader.all(Event, "WHERE seq > ? ORDER BY seq LIMIT ?", after, MOST)
+    return [{**asdict(event), "data": json.loads(event.data)} for event in found]
 
 
 def leaderboard(workspace: Workspace, n: int) -> list[dict[str, Any]]:
-    """The first `n` rows of the leaderboard."""
-    raise NotImplementedError
+    """The first `n` rows of the leaderboard, best first. Raises SwarmError when there is no campaign."""
+    from swarm import views  # the daemon is up sooner without
+
+    with Reader(workspace.ledger) as reader:
+        return [asdict(row) for row in views.board(reader, n).rows]

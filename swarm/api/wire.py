@@ -15,7 +15,7 @@ LONGEST_WAIT = 50.0  # seconds
 DEEPEST = 12
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Source = Annotated[str, StringConstraints(max_length=1 << 20)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=300)]

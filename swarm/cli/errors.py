@@ -58,6 +58,8 @@ def _other(error: Exception, argv: Sequence[str]) -> int:
     """Usage errors of typer (known by their shape: typer has had more than one home for them), and surprises."""
     if type(error).__name__ == "Abort":
         return 130
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help was printed
+        return 0
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         ctx = getattr(error, "ctx", None)
         path = ctx.command_path if ctx is not None else "swarm"

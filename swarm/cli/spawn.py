@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from swarm import clock
+from swarm import clock, slots
 from swarm.cli import machine, spawned, tasks
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
@@ -18,6 +18,7 @@ from swarm.errors import SwarmError, UsageError
 from swarm.workspace import Workspace
 
 DEFAULT_HOURS = 10.0
+WITHOUT_PROGRAM = ("tuner", "scripted")  # they read nothing
 
 
 @dataclass(frozen=True)
@@ -43,23 +44,27 @@ def run(workspace: Workspace, asked: Asked) -> None:
     config = load(workspace)
     running = going_on(workspace)
     end = running or when_it_stops(asked, config.stop, sys.stdin.isatty() and sys.stdout.isatty())
-    device, slots = places(workspace, asked, config)
+    device = device_of(asked, config)
     task = tasks.the_task(workspace, config, device)
+    places = slots.choose(
+        device, asked.gpus or config.gpus, per_run=task.gpus_per_run, taken=taken(workspace), force=asked.force,
+        python=tasks.python_of(task),
+    )  # fmt: skip
     policy = end.policy or {**config.policy.model_dump(), **({"sandbox": asked.sandbox} if asked.sandbox else {})}
-    notes = missing_programs(str(policy["sandbox"]))
-    found = tasks.check(task)
-    agents = deal(workspace, asked, config, task, slots)
-    slots = [{**slot, "torch": found.packages.get("torch", "none")} for slot in slots]
+    notes = [*missing_programs(str(policy["sandbox"])), *(shared(p.busy) for p in places if p.busy)]
+    tasks.check(task)
+    lent = [lease(p) for p in places]
+    agents = deal(workspace, asked, config, task, [s["id"] for s in lent], "cpu" if device == "cpu" else "gpu")
     tasks.exclude(workspace)
     workspace.make()
 
     from swarm.daemon.start import ensure
 
     answer = ensure(workspace).post(
-        "spawn", task=task.model_dump(mode="json"), agents=agents, slots=slots, stop=end.stop.model_dump(), policy=policy,
+        "spawn", task=task.model_dump(mode="json"), agents=agents, slots=lent, stop=end.stop.model_dump(), policy=policy,
         name=asked.name, force=asked.force,
     )  # fmt: skip
-    plan = spawned.Plan(task, agents, slots, end, str(policy["sandbox"]), notes)
+    plan = spawned.Plan(task, agents, lent, end, str(policy["sandbox"]), notes)
     print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
 
 
@@ -113,22 +118,54 @@ def missing_programs(sandbox: str) -> list[str]:
     return notes
 
 
-def places(workspace: Workspace, asked: Asked, config: Config) -> tuple[str, list[dict[str, Any]]]:
-    """The device (cuda or cpu) and the slots.
+def device_of(asked: Asked, config: Config) -> str:
+    """cuda or cpu. A CPU is asked for by name: on `auto` without a GPU this raises SwarmError, saying how."""
+    device = asked.device or config.device
+    if device not in ("auto", "cuda", "cpu"):
+        raise UsageError(f"--device {device}: it is auto, cuda or cpu.")
+    if device != "cpu" and not slots.gpus():
+        raise slots.no_gpus()
+    return "cpu" if device == "cpu" else "cuda"
 
-    Raises SwarmError when there are no such GPUs, or they are taken or busy.
-    """
-    raise NotImplementedError
+
+def lease(place: slots.Place) -> dict[str, Any]:
+    """A slot as the door takes it; several GPUs are named `0-1`."""
+    return {
+        "id": place.id.replace("+", "-"), "devices": place.devices, "accelerator": place.accelerator, "torch": place.torch,
+        "device_nodes": list(place.device_nodes),
+    }  # fmt: skip
+
+
+def shared(who: str) -> str:
+    """A note about a GPU that was taken by force."""
+    return f"taken though it is in use ({who}): runs get slower, and one that shared its GPU is repeated"
 
 
 def deal(
-    workspace: Workspace, asked: Asked, config: Config, task: Task, slots: list[dict[str, Any]]
+    workspace: Workspace, asked: Asked, config: Config, task: Task, ids: Sequence[str], prefix: str
 ) -> list[dict[str, Any]]:
-    """The agents: names, kinds, options, programs, and whose slot is whose.
+    """The agents as the door takes them: names, kinds, options, programs, and whose slot is whose.
 
     Raises UsageError for a list of agents that cannot be read or does not fit.
     """
-    raise NotImplementedError
+    wish = asked.agents or ("command" if asked.command else config.agents)
+    programs = tasks.programs(workspace, task)
+    dealt, readers = [], 0
+    for name, kind, own in slots.deal(wish, ids, prefix, names_in_use(workspace)):
+        agent: dict[str, Any] = {"name": name, "kind": kind, "options": {}, "program": None, "slot": own[0] if own else None}
+        line = config.commands.get(kind) or (asked.command if kind == "command" else None)
+        if line is not None:
+            agent |= {"kind": "command", "options": {"command": line}}
+        if agent["kind"] not in WITHOUT_PROGRAM and programs:
+            agent["program"] = programs[readers % len(programs)]
+            readers += 1
+        dealt.append(agent)
+    return dealt
+
+
+def names_in_use(workspace: Workspace) -> list[str]:
+    """The agents of the newest campaign, also those that ended: their worktrees may still be there."""
+    return [str(r["name"]) for r in rows(workspace, "SELECT name FROM agents WHERE campaign=(SELECT MAX(id) FROM campaigns)")]
 
 
 def taken(workspace: Workspace) -> dict[str, str]:
@@ -139,8 +176,3 @@ def taken(workspace: Workspace) -> dict[str, str]:
         "WHERE s.state='open' AND c.state!='ended' AND c.id=(SELECT MAX(id) FROM campaigns)",
     )
     return {str(row["id"]): str(row["devices"]) for row in found}
-
-
-def cores() -> list[int]:
-    """The CPU cores this process may use."""
-    return sorted(os.sched_getaffinity(0))

@@ -43,24 +43,28 @@ def place(workspace: Workspace) -> str:
 
 def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableType:
     """The snapshot as people read it."""
-    lines = [
-        _line("campaign", _campaign(s), _coordinator(s, host), width),
-        _line("best", _best(s), _baseline(s), width),
-        _line("noise", _noise(s)),
-        _line("gpus" if s.device == "gpu" else "cores", _machine(s)),
-        _line("ideas", _ideas(s)),
-        _line("money", _money(s)),
-    ]
-    return Group(*(x for x in lines if x is not None), *_agents(s, width), *_foot(s, width))
+    facts = Table.grid(padding=0)
+    facts.add_column(width=11, no_wrap=True, style="dim")
+    facts.add_column(max_width=width - 11)
+    for label, left, right in (
+        ("campaign", _campaign(s), _coordinator(s, host)),
+        ("best", _best(s), _baseline(s)),
+        ("noise", _noise(s), ""),
+        ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
+        ("ideas", _ideas(s), ""),
+        ("money", _money(s), ""),
+    ):
+        if str(left):
+            facts.add_row(f"  {label}", _beside(left, right, width - 12))
+    return Group(facts, *_agents(s, width), *_foot(s, width))
 
 
-def _line(label: str, text: Text | str, right: Text | str = "", width: int = 0) -> Text | None:
-    if not str(text):
-        return None
-    line = Text.assemble((f"  {label:<9}", "dim"), text)
+def _beside(left: Text | str, right: Text | str, width: int) -> Text:
+    """Two texts at the two ends of a line, or one under the other where it is too narrow for both."""
+    line = Text.assemble(left)
     if str(right):
-        line.append(" " * max(3, width - 4 - len(line) - len(str(right))))
-        line.append_text(Text(right) if isinstance(right, str) else right)
+        room = width - len(line) - len(str(right))
+        line.append(" " * room if room >= 3 else "\n").append_text(Text.assemble(right))
     return line
 
 

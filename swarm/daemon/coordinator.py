@@ -39,20 +39,24 @@ def main(
     build: Callable[[Workspace], Story],
     program: Sequence[str] = programs.PROGRAM,
     quiet: float = QUIET,
+    beat: float = BEAT,
 ) -> int:
-    """Run the coordinator until TERM or until the story is over. Returns the exit status for the keeper."""
+    """Run the coordinator until TERM or until the story is over. Returns the exit status for the keeper.
+
+    `quiet` and `beat` are seconds.
+    """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     workspace.make()
-    lock = take(workspace.lock, 2.0)
+    lock = take(workspace.lock)
     if lock is None:
         return 0 if Client.at(workspace).alive() else 1
     try:
         owner.check(workspace)
         owner.beat(workspace)
-        return Coordinator(workspace, build(workspace), program, quiet).run()
+        return Coordinator(workspace, build(workspace), program, quiet, beat).run()
     except SwarmError as error:
         log.error("%s\n  %s", error.message, error.hint)
         return programs.UNFIT
@@ -80,10 +84,11 @@ class Server(uvicorn.Server):
 class Coordinator:
     """One life of the coordinator's process."""
 
-    def __init__(self, workspace: Workspace, story: Story, program: Sequence[str], quiet: float) -> None:
+    def __init__(self, workspace: Workspace, story: Story, program: Sequence[str], quiet: float, beat: float) -> None:
         self._workspace = workspace
         self._program = program
         self._quiet = quiet
+        self._interval = beat
         self._loop: Loop[Any] = Loop(story)
         tokens = Tokens(workspace.tokens)
         for who in ("owner", "viewer"):
@@ -115,8 +120,7 @@ class Coordinator:
 
     def _opened(self) -> None:
         host, port = self._socket.getsockname()[:2]
-        note = {"url": f"http://{host}:{port}", "pid": os.getpid(), "host": socket.gethostname()}
-        owner.replace(self._workspace.door, json.dumps({**note, "boot_id": procs.boot_id()}))
+        owner.replace(self._workspace.door, json.dumps({"url": f"http://{host}:{port}", **owner.note()}))
         log.info("listening on %s:%d", host, port)
 
     def _leave(self) -> None:
@@ -130,9 +134,9 @@ class Coordinator:
     def _pulse(self) -> None:
         """Beside everything: the heartbeat, a keeper that died, and whether there is still something to do."""
         beaten = time.monotonic()
-        while not self._ended.wait(1.0):
+        while not self._ended.wait(min(1.0, self._interval)):
             try:
-                if time.monotonic() - beaten >= BEAT:
+                if time.monotonic() - beaten >= self._interval:
                     beaten = time.monotonic()
                     self._beat()
                 if self._gate.quiet() >= self._quiet and self._nothing_left():

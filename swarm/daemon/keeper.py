@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarm import procs
+from swarm.daemon import owner
 from swarm.daemon import program as programs
 from swarm.workspace import Workspace
 
@@ -33,7 +34,7 @@ def main(root: Path, program: Sequence[str] = programs.PROGRAM) -> int:
     if lock is None:
         return 0
     os.truncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    os.pwrite(lock, json.dumps(owner.note()).encode(), 0)
     return Keeper(workspace, program).run()
 
 
@@ -83,7 +84,7 @@ class Keeper:
         if self.told:  # between the look and the start
             self._child.terminate()
         code = self._child.wait()
-        healthy = door_pid(self._workspace) == self._child.pid
+        healthy = owner.pid_in(self._workspace.door) == self._child.pid
         if healthy:
             self._answered = True
             self._failures.clear()
@@ -101,7 +102,7 @@ class Keeper:
 
     def _pause(self) -> float:
         pause = FIRST * 2.0 ** min(self._short - 1, 10)
-        return min(pause, AFTER_HEALTH if door_pid(self._workspace) == self._pid() else LONGEST)
+        return min(pause, AFTER_HEALTH if owner.pid_in(self._workspace.door) == self._pid() else LONGEST)
 
     def _beside_an_orphan(self) -> bool:
         """Wait for the end of a coordinator whose keeper died. Returns whether that was the end of it all."""
@@ -109,7 +110,7 @@ class Keeper:
             return False
         while procs.held(self._workspace.lock):
             if self.told:
-                _signal(orphan_pid(self._workspace))
+                _signal(owner.pid_in(self._workspace.owner))
             self._rest(TICK)
         return self.told or not self._workspace.door.exists()
 
@@ -130,23 +131,6 @@ class Keeper:
 def say(text: str) -> None:
     """A line in the coordinator's log."""
     print(time.strftime("%Y-%m-%d %H:%M:%S"), "keeper:", text, file=sys.stderr, flush=True)
-
-
-def door_pid(workspace: Workspace) -> int | None:
-    """The pid of the last coordinator that answered."""
-    return _pid_in(workspace.door)
-
-
-def orphan_pid(workspace: Workspace) -> int | None:
-    """The pid of the coordinator that holds the lock."""
-    return _pid_in(workspace.owner)
-
-
-def _pid_in(path: Path) -> int | None:
-    try:
-        return int(json.loads(path.read_text())["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _signal(pid: int | None) -> None:

@@ -6,8 +6,9 @@ import json
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from swarm import clock, procs
 from swarm.errors import Refused
@@ -25,13 +26,6 @@ class Owner:
     boot_id: str
     heartbeat: float
 
-    @property
-    def here(self) -> bool:
-        """Whether it runs, or ran, on this machine since it was started."""
-        return (self.host, self.boot_id) == (socket.gethostname(), procs.boot_id()) or (
-            self.boot_id != "" and self.boot_id == procs.boot_id()
-        )
-
 
 def read(workspace: Workspace) -> Owner | None:
     """The note; None when there is none that can be read."""
@@ -41,19 +35,34 @@ def read(workspace: Workspace) -> Owner | None:
         return None
 
 
+def note() -> dict[str, Any]:
+    """Who we are, as every note of the daemon says it."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "boot_id": procs.boot_id()}
+
+
+def pid_in(path: Path) -> int | None:
+    """The pid in a note; None when there is none, or it is no process of this machine since it was booted."""
+    try:
+        found = json.loads(path.read_text())
+        if (found["host"], found["boot_id"]) != (socket.gethostname(), procs.boot_id()):
+            return None
+        return int(found["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def beat(workspace: Workspace) -> None:
     """Write the note anew. Raises OSError."""
-    note = Owner(socket.gethostname(), os.getpid(), procs.boot_id(), clock.now())
-    replace(workspace.owner, json.dumps(asdict(note)))
+    replace(workspace.owner, json.dumps({**note(), "heartbeat": clock.now()}))
 
 
 def check(workspace: Workspace) -> None:
     """Raises Refused when a coordinator on another machine owns this workspace."""
     owner = read(workspace)
-    if owner is None or owner.here or clock.now() - owner.heartbeat > FRESH:
+    if owner is None or clock.now() - owner.heartbeat > FRESH:
         return
-    if owner.host == socket.gethostname():
-        return  # this machine before it was booted again
+    if owner.host == socket.gethostname() or (owner.boot_id and owner.boot_id == procs.boot_id()):
+        return  # this machine: the lock tells
     raise Refused(
         f"the swarm of this workspace is run by {owner.host} (pid {owner.pid}).",
         f"Give the command there. If {owner.host} is gone for good, wait {FRESH:.0f} s and say it again.",

@@ -11,7 +11,6 @@ from swarm import procs
 from swarm.client import Client
 from swarm.daemon import owner
 from swarm.daemon import program as programs
-from swarm.daemon.keeper import orphan_pid
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
 
@@ -48,12 +47,12 @@ def ensure(workspace: Workspace, program: Sequence[str] = programs.PROGRAM, pati
 def keep(workspace: Workspace, program: Sequence[str] = programs.PROGRAM) -> None:
     """Start a keeper, detached from us. One that is there already stays the only one.
 
-    Returns when it has its lock, or has ended. Raises OSError when no process can be started.
+    Returns when it has its lock or has ended, so that none comes to life after a later `stop`. Raises OSError when no process can be started.
     """
     keeper = programs.spawn(programs.keeper(program, workspace), workspace.log)
     end = time.monotonic() + PATIENCE
     while keeper.poll() is None and time.monotonic() < end:
-        if procs.held(workspace.keeper):
+        if owner.pid_in(workspace.keeper) == keeper.pid:
             return
         time.sleep(LOOK)
 
@@ -61,8 +60,9 @@ def keep(workspace: Workspace, program: Sequence[str] = programs.PROGRAM) -> Non
 def stop(workspace: Workspace, patience: float = PATIENCE) -> bool:
     """End keeper and coordinator; runs and agents go on by themselves. Returns whether there was anything to end.
 
-    Raises SwarmError when they do not end.
+    Raises SwarmError when they run on another machine, or do not end.
     """
+    owner.check(workspace)
     told: set[int] = set()
     for sign, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
         if _ended(workspace, sign, seconds, told):
@@ -93,15 +93,9 @@ def _held(workspace: Workspace) -> bool:
 
 
 def _living(workspace: Workspace) -> list[int]:
-    """The keeper first: it would bring the coordinator back."""
-    pids = []
-    if procs.held(workspace.keeper):
-        text = workspace.keeper.read_text().strip()
-        pids += [int(text)] if text.isdigit() else []
-    if procs.held(workspace.lock):
-        pid = orphan_pid(workspace)
-        pids += [pid] if pid else []
-    return pids
+    """Keeper and coordinator, where they are processes of this machine."""
+    notes = ((workspace.keeper, workspace.keeper), (workspace.lock, workspace.owner))
+    return [pid for lock, note in notes if procs.held(lock) and (pid := owner.pid_in(note))]
 
 
 def _failed(workspace: Workspace, since: int) -> SwarmError:

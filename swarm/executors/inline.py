@@ -1,56 +1,76 @@
-"""Runs without processes, for tests and simulations: a function gives the result."""
+"""Runs without processes, for tests and simulations: a function says what a run comes to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from swarm import procs
 from swarm.ports import Job, Outcome, SlotBusy, Ticket
 from swarm.runner.spec import RunResult, RunSpec
 
 
-class InlineExecutor:
-    """`score` is called when a result is collected: at once, or with `manual` after `finish(run)`.
+@dataclass
+class _Going:
+    job: Job
+    over: bool = False
+    result: RunResult | None = None
 
-    With `lose` every attempt ends without a word.
+
+class InlineExecutor:
+    """Implements ports.Executor. A run is over at the next poll, or with `manual` when `finish(run)` was called.
+
+    While `lose` is set, every run that is over ends without a word. A run unknown to this instance is lost.
     """
 
-    def __init__(self, score: Callable[[RunSpec], RunResult], manual: bool = False) -> None:
-        self.score = score
+    def __init__(self, scorer: Callable[[RunSpec], RunResult], manual: bool = False) -> None:
+        self._scorer = scorer
         self.manual = manual
         self.lose = False
-        self._jobs: dict[tuple[int, int], Job] = {}
-        self._slots: dict[Path, tuple[int, int]] = {}
-        self._ready: set[int] = set()
+        self._going: dict[tuple[int, int], _Going] = {}
 
     def start(self, job: Job) -> None:
-        """Raises SlotBusy when the slot or the run is taken."""
-        ident = (job.spec.run, job.spec.attempt)
-        if job.slot_lock in self._slots or any(run == job.spec.run for run, _ in self._jobs):
-            raise SlotBusy(str(job.slot_lock))
-        self._jobs[ident] = job
-        self._slots[job.slot_lock] = ident
-
-    def finish(self, run: int) -> None:
-        """Let this run end at the next poll."""
-        self._ready.add(run)
+        """Raises SlotBusy as every executor does."""
+        for path in (job.run_lock, job.slot_lock):
+            if path in self._locked() or procs.held(path):
+                raise SlotBusy(f"a living process holds {path.name}")
+        self._going[job.spec.run, job.spec.attempt] = _Going(job)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        return [o for t in tickets if (o := self._one(t)) is not None]
-
-    def _one(self, ticket: Ticket) -> Outcome | None:
-        ident = (ticket.run, ticket.attempt)
-        job = self._jobs.get(ident)
-        if job is None:
-            return Outcome(*ident, None)
-        if self.manual and ticket.run not in self._ready and not self.lose:
-            return None
-        self._forget(ident)
-        return Outcome(*ident, None if self.lose else self.score(job.spec))
+        """What is over among the tickets; asked again, the answer is the same."""
+        outcomes = []
+        for ticket in tickets:
+            going = self._going.get((ticket.run, ticket.attempt))
+            if going is not None and not going.over and not self.manual:
+                self._end(going)
+            if going is not None and going.over:
+                outcomes.append(Outcome(ticket.run, ticket.attempt, going.result))
+            elif going is None and ticket.run_lock not in self._locked() and not procs.held(ticket.run_lock):
+                outcomes.append(Outcome(ticket.run, ticket.attempt, None))
+        return outcomes
 
     def cancel(self, ticket: Ticket) -> None:
-        self._forget((ticket.run, ticket.attempt))
+        """A cancelled run is lost, with that reason."""
+        going = self._going.get((ticket.run, ticket.attempt))
+        if going is not None and not going.over:
+            going.over = True
+            going.result = RunResult(ticket.run, ticket.attempt, "lost", "cancelled")
 
-    def _forget(self, ident: tuple[int, int]) -> None:
-        self._jobs.pop(ident, None)
-        self._slots = {slot: i for slot, i in self._slots.items() if i != ident}
+    def running(self) -> list[RunSpec]:
+        """What is not over, oldest first."""
+        return [going.job.spec for going in self._going.values() if not going.over]
+
+    def finish(self, run: int) -> None:
+        """Let a run come to its end. Raises KeyError when it does not run."""
+        for going in self._going.values():
+            if going.job.spec.run == run and not going.over:
+                return self._end(going)
+        raise KeyError(run)
+
+    def _end(self, going: _Going) -> None:
+        going.over = True
+        going.result = None if self.lose else self._scorer(going.job.spec)
+
+    def _locked(self) -> set[Path]:
+        return {p for g in self._going.values() if not g.over for p in (g.job.run_lock, g.job.slot_lock)}

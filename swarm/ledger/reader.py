@@ -18,6 +18,7 @@ from swarm.research.experiment import Agent, Campaign, Event, Experiment, Hardwa
 
 T = TypeVar("T")
 RANKED = "(verdict='keep' OR origin='baseline' OR id=?)"
+OPEN = "experiments INDEXED BY experiments_by_stage"  # few of many: the planner does not know
 NUMBER = re.compile(r"e?0*(\d+)")
 HEX = re.compile(r"[0-9a-f]{4,40}")
 
@@ -94,14 +95,19 @@ class Reader:
 
     def going(self, campaign: int) -> list[tuple[Run, str | None]]:
         """Runs that are under way, with the agent whose experiment it is."""
-        runs = self.all(Run, "WHERE status='running' ORDER BY id")
+        runs = self.all(Run, "WHERE status IN ('queued','running') AND status='running' ORDER BY id")
         found = ((run, self.rows("SELECT agent, campaign FROM experiments WHERE id=?", run.experiment)[0]) for run in runs)
         return [(run, agent) for run, (agent, its) in found if its == campaign]
 
     def waiting(self, campaign: int) -> dict[str | None, int]:
         """How many changes of each agent are queued and not yet bound."""
-        sql = "SELECT agent, COUNT(*) FROM experiments WHERE campaign=? AND stage='queued' AND stage!='done' GROUP BY agent"
+        sql = f"SELECT agent, COUNT(*) FROM {OPEN} WHERE campaign=? AND stage!='done' AND stage='queued' GROUP BY agent"
         return dict(self.db.execute(sql, (campaign,)))
+
+    def rebasing(self, campaign: int) -> set[str]:
+        """Agents whose own changes are being measured again on top of best."""
+        sql = f"SELECT agent FROM {OPEN} WHERE campaign=? AND stage!='done' AND rebase_onto IS NOT NULL"
+        return {str(agent) for (agent,) in self.db.execute(sql, (campaign,))}
 
     def agents(self, campaign: int) -> list[Agent]:
         return self.all(Agent, "WHERE campaign=? ORDER BY rowid", campaign)
@@ -156,12 +162,12 @@ class Reader:
         sql = "SELECT p_better FROM experiments WHERE campaign=? AND verdict='keep' AND p_better IS NOT NULL"
         return [p for (p,) in self.db.execute(sql, (campaign,))]
 
-    def repeats(self, campaign: int, klass: int | None) -> list[list[float]]:
+    def repeats(self, campaign: Campaign, klass: int | None) -> list[list[float]]:
         """The scores of each experiment that was measured more than once in a class."""
         groups: dict[str, list[float]] = {}
-        again = "SELECT r.experiment FROM runs r JOIN experiments e ON e.id=r.experiment WHERE r.purpose!='screen' AND e.campaign=?"
+        again = "SELECT experiment FROM runs WHERE purpose!='screen' AND queued>=? AND queued<=?"
         sql = f"SELECT experiment, score FROM runs WHERE status='finished' AND klass IS ? AND experiment IN ({again})"
-        for ident, score in self.db.execute(sql, (klass, campaign)):
+        for ident, score in self.db.execute(sql, (klass, campaign.created, _until(campaign))):
             groups.setdefault(ident, []).append(score)
         return [scores for scores in groups.values() if len(scores) > 1]
 
@@ -198,6 +204,23 @@ class Reader:
             SELECT id FROM up WHERE id IN best LIMIT 1"""
         found = self.value(sql, campaign, tip)
         return None if found is None else str(found)
+
+    # --- for the picture --------------------------------------------------------------------------------------
+
+    def dots(self, campaign: int, klass: int | None) -> list[tuple[float, str | None, str | None, float | None]]:
+        """Judged experiments of a class in the order of their verdicts: when, agent, verdict, raw score (None: crashed)."""
+        sql = (
+            "SELECT judged_at, agent, verdict, CASE WHEN verdict='crash' THEN NULL ELSE raw END FROM experiments "
+            "WHERE campaign=? AND klass IS ? AND judged_at IS NOT NULL AND verdict IN ('keep','discard','crash') ORDER BY judged_at"
+        )
+        return self.rows(sql, campaign, klass)
+
+    def spent(self, campaign: Campaign) -> list[tuple[float, float]]:
+        """When each attempt at a run ended, and the seconds that it held its slot; in order."""
+        sql = (
+            "SELECT ended, ended-started FROM attempts WHERE ended IS NOT NULL AND started>=? AND started<=? ORDER BY ended"
+        )
+        return self.rows(sql, campaign.created, _until(campaign))
 
     # --- by name ----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from swarm.errors import Refused, SwarmError
 from swarm.ledger.connection import open_writer
 from tests.api.conftest import Served, until
 
-TASK = {"path": "/tmp/task"}
+TASK = {"path": "/tmp/task", "edit": ["train.py"], "caches": ["~/.cache/x"], "limits": {"peak_vram_mb": 1}}
 OWNERS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/spawn", {"task": TASK}),
     ("POST", "/v1/try", {"files": {"train.py": "x = 1"}, "description": "d"}),
@@ -123,7 +123,7 @@ def test_refusals_have_a_status(served: Served, error: Exception, status: int) -
         b'{"description": 1}',
         b'{"description": "a\\u0000b"}',
         b'{"description": "a\\ud800b"}',
-        b'{"description": "' + b"x" * 501 + b'"}',
+        b'{"description": "' + b"x" * 2001 + b'"}',
         b'{"description": "d", "expect": NaN}',
         b'{"description": "d", "expect": 1e999}',
         b'{"description": "d", "expect": "1"}',
@@ -230,7 +230,15 @@ def test_events_come_from_the_ledger(served: Served) -> None:
             )
     got = served.ask("GET", "/v1/events?after=1", who="viewer")[1]["events"]
     assert [e["seq"] for e in got] == [2, 3]
-    assert got[0] == {"seq": 2, "at": 1.0, "kind": "paused", "agent": None, "experiment": None, "data": {"n": 1}}
+    assert got[0] == {
+        "seq": 2,
+        "campaign": 1,
+        "at": 1.0,
+        "kind": "paused",
+        "agent": None,
+        "experiment": None,
+        "data": {"n": 1},
+    }
 
 
 def test_health_says_what_broke(served: Served) -> None:

@@ -17,7 +17,8 @@ from swarm.workspace import Workspace
 from tests.api.fake import FakeStory
 
 PROGRAM = (sys.executable, "-m", "tests.daemon.fake")
-QUIET = 0.5
+QUIET = 0.3
+BEAT = 0.2
 
 
 class Pretending(FakeStory):
@@ -46,4 +47,4 @@ if __name__ == "__main__":
     word, root = sys.argv[1], Path(sys.argv[2])
     if word == "_keeper":
         sys.exit(keeper.main(root, PROGRAM))
-    sys.exit(coordinator.main(Workspace(root), build, PROGRAM, QUIET))
+    sys.exit(coordinator.main(Workspace(root), build, PROGRAM, QUIET, BEAT))
