@@ -157,7 +157,7 @@ def template_task(source: Path, device: str) -> Task:
         path=str(source),
         run="python train.py",
         prepare="python prepare.py",
-        budget="wall:300" if device == "cuda" else "flops:1.2e11",
+        budget="wall:300" if device == "cuda" else "flops:8e11",
         caches=("~/.cache/swarm",),
     )
 

@@ -56,7 +56,7 @@ def test_counts_of_a_snapshot_are_those_of_the_ledger(night: Night, tmp_path: Pa
     assert s.kept + s.discarded + s.crashed == 60
     assert s.runs["screen"] == 60
     assert s.runs["baseline"] == 4
-    assert s.promoted == len([p for p in read(tmp_path).promotions(1)])
+    assert s.promoted == len(read(tmp_path).promotions(1))
     assert s.sd is not None
     assert 0.0005 < s.sd < 0.004
     assert s.df >= 3

@@ -18,7 +18,7 @@ from typing import Any
 from swarm.agents.space import Dim
 
 AT_ONCE = (1, 1, 2, 2, 3)  # constants moved by one proposal; each of these is equally likely
-LEARNED = 6  # measurements that moved one of the drawn constants before TPE is asked
+LEARNED = 10  # measurements that moved one of the drawn constants before TPE is asked
 STEP = 0.3  # of half the range: the spread of a step from the tip (×/÷ 1.9 where the range is ×/÷ 8)
 STUDY = 500  # measurements that are looked at: the last ones
 TRIES = 40  # draws until one is new
@@ -50,7 +50,7 @@ def propose(
             at = {dim.name: stepped(dim, rng) for dim in few}
         else:
             at = suggested(few, seen, flying, rng.randrange(1 << 31))
-        texts = {dim.name: dim.text(at[dim.name]) for dim in few}
+        texts = {name: dim.text(at[name]) for name, dim in dims.items() if name in at}  # in the file's order
         changed = {name: text for name, text in texts.items() if text != now[name]}
         if changed and signature(now, changed) not in taken:
             return changed
@@ -139,7 +139,9 @@ def quiet() -> None:
     logging.getLogger("optuna").setLevel(logging.ERROR)
 
 
-def _trial(few: Sequence[Dim], ranges: Mapping[str, Any], at: Mapping[str, float], state: Any, loss: float | None) -> Any:
+def _trial(
+    few: Sequence[Dim], ranges: Mapping[str, Any], at: Mapping[str, float], state: Any, loss: float | None
+) -> Any:
     import optuna
 
     params = {d.name: round(at[d.name]) if d.whole else at[d.name] for d in few}

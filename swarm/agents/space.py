@@ -20,7 +20,8 @@ DOUBLINGS = 2  # powers of two: at most so many up or down
 DIGITS = 3  # significant ones of a float that is written
 FRACTION = re.compile(r"(^|_)(RATIO|FRAC|FRACTION|BETA\d*|MOMENTUM|DROPOUT|PROB|EMA)(_|$)")
 DECAY = re.compile(r"(^|_)(WD|DECAY)(_|$)")
-LADDER = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # for a weight decay that is 0 now: a factor leads nowhere from there
+# For a weight decay that is 0 now: a factor leads nowhere from there.
+LADDER = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # Never touched: a luckier seed is not a better program, and the others are the machine's or the measurement's.
 LEFT_ALONE = re.compile(r"(^|_)(SEED|DEVICE|EVAL|VAL|LOG|PRINT|DEBUG|TIME|BUDGET)(_|$)")
 # What moves the loss most in this field; drawn more often.
@@ -58,12 +59,12 @@ class Dim:
             return repr(self.choices[round(position)])
         if self.scale == "power":
             return f"2**{round(position)}" if self.shift else str(self.sign * 2 ** round(position))
-        value = position
+        value, digits = position, DIGITS
         if self.scale == "log":
             value = math.exp(position)
         elif self.scale == "rest":
-            value = 1 - _rounded(math.exp(position))
-        return str(self.sign * round(value)) if self.integer else repr(self.sign * _rounded(value, DIGITS + 2 * (self.scale == "rest")))
+            value, digits = 1 - _rounded(math.exp(position)), DIGITS + 2
+        return str(self.sign * round(value)) if self.integer else repr(self.sign * _rounded(value, digits))
 
     def position(self, value: object) -> float | None:
         """Where a value lies, or None when it lies outside the range."""

@@ -49,7 +49,11 @@ class Tuner:
     """The loop of one tuner. `say` prints a line in its pane, `pause` sleeps; tests give others."""
 
     def __init__(
-        self, seat: Seat, client: Client, say: Callable[[str], None] = print, pause: Callable[[float], None] = time.sleep
+        self,
+        seat: Seat,
+        client: Client,
+        say: Callable[[str], None] = print,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.seat = seat
         self.client = client

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from swarm.config import Policy, Stop, Task
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-CONSTANT = r"^[A-Z][A-Z0-9_]{0,63}$"
+CONSTANT = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
 EXPERIMENT = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$"
 LONGEST_WAIT = 50.0  # seconds
 DEEPEST = 12

@@ -6,21 +6,24 @@ import json
 from pathlib import Path
 
 from swarm.cli import machine
-from swarm.cli.places import named, newest
+from swarm.cli.places import newest
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
 
 
 def run(workspace: Workspace, what: str, branch: str) -> None:
     """Make the branch. Raises SwarmError when `what` or the repository is not there, or the branch exists."""
+    from swarm.ledger.reader import Reader
     from swarm.repo import Hub
 
-    found = named(workspace, what)
-    if found is None or not found["commit"]:
-        raise SwarmError(f"no experiment or commit {what} here.", "swarm leaderboard shows what there is.")
+    with Reader(workspace.ledger) as reader:
+        found = reader.find(what)
+    commit = found.commit or found.submitted
+    if commit is None:
+        raise SwarmError(f"{found.id} has no commit yet: it waits for its turn.", f"What it is: swarm show {found.id}")
     home = repository(workspace)
-    Hub(workspace.hidden).push(home, str(found["commit"]), branch)
-    print(f"  {found['id']} {found['commit'][:7]} is branch {branch} of {home}.   git -C {home} show {branch}")
+    Hub(workspace.hidden).push(home, commit, branch)
+    print(f"  {found.id} {commit[:7]} is branch {branch} of {home}.   git -C {home} show {branch}")
 
 
 def repository(workspace: Workspace) -> Path:

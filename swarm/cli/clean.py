@@ -63,7 +63,9 @@ def _worktrees(workspace: Workspace, edit: list[str], dry: bool) -> None:
     hub = Hub(workspace.hidden)
     trees = Worktrees(hub, workspace.worktrees, edit)
     known = {p.agent: p for p in _places(workspace)}
-    held = {str(r["commit"]) for r in rows(workspace, 'SELECT "commit" FROM refs UNION SELECT "commit" FROM experiments')}
+    held = {
+        str(r["commit"]) for r in rows(workspace, 'SELECT "commit" FROM refs UNION SELECT "commit" FROM experiments')
+    }
     for folder in sorted(workspace.worktrees.iterdir()) if workspace.worktrees.is_dir() else []:
         place = known.get(folder.name)
         why = "not made by swarm" if place is None else why_kept(trees, folder, place, edit, held)

@@ -30,7 +30,9 @@ def run(workspace: Workspace, experiment: str, other: str | None = None) -> None
 def own(e: Experiment) -> str:
     """The change as the ledger holds it: against the parent once it is bound, before that against what it was edited on."""
     if e.origin == "baseline":
-        raise SwarmError(f"{e.id} is the baseline: the task as given, nothing changed.", f"Another one: swarm diff best {e.id}")
+        raise SwarmError(
+            f"{e.id} is the baseline: the task as given, nothing changed.", f"Another one: swarm diff best {e.id}"
+        )
     return e.patch or ""
 
 
@@ -47,7 +49,10 @@ def between(workspace: Workspace, a: Experiment, b: Experiment) -> str:
 def draw(e: Experiment, against: Experiment | None, patch: str, most: int | None = None) -> RenderableType:
     """A line of what is compared with what, and the diff in colours."""
     base = f" against {against.id} {screen.sha(against.commit)}" if against else ""
-    head = Text(f"# {e.id} {screen.sha(e.commit or e.submitted)}{base}: {screen.shorter(screen.clean(e.description), 60)}", "dim")
+    head = Text(
+        f"# {e.id} {screen.sha(e.commit or e.submitted)}{base}: {screen.shorter(screen.clean(e.description), 60)}",
+        "dim",
+    )
     lines = screen.clean(patch, lines=True).rstrip("\n").split("\n") if patch else ["# no difference"]
     shown = [Text(line, _style(line), no_wrap=True, overflow="ignore") for line in lines[:most]]
     left = len(lines) - len(shown)

@@ -12,6 +12,7 @@ from swarm.cli import machine, tasks
 from swarm.cli.places import here, newest
 from swarm.config import Task, load
 from swarm.errors import SwarmError
+from swarm.runner import sandbox
 from swarm.workspace import Workspace
 
 
@@ -65,7 +66,7 @@ def _programs() -> Iterator[Finding]:
         yield Finding("tmux", "!", "not installed: agents run without a terminal to look into", machine.apt(["tmux"]))
     else:
         yield Finding("tmux", "ok", "")
-    why = machine.bubblewrap_works()
+    why = sandbox.trouble()
     if not why:
         yield Finding("bubblewrap", "ok", "works: runs have no network and see no files of yours")
     else:
@@ -79,10 +80,14 @@ def _gpus() -> Finding:
     from swarm import slots
 
     try:
-        names = [f"{gpu.id} {gpu.name}" for gpu in slots.gpus()]
+        found = slots.gpus()
+        if not found:
+            raise slots.no_gpus()
     except SwarmError as error:
-        return Finding("gpus", "!", error.message, "without one: swarm spawn --device cpu --gpus 2 --agents tuner")
-    return Finding("gpus", "ok", ", ".join(names))
+        return Finding("gpus", "!", error.message, error.hint)
+    busy = [f"GPU {gpu.id}: {gpu.busy}" for gpu in found if gpu.busy]
+    names = ", ".join(f"{gpu.id} {gpu.name}" for gpu in found)
+    return Finding("gpus", "!" if busy else "ok", names, "in use by somebody else: " + "; ".join(busy) if busy else "")
 
 
 def _task(workspace: Workspace) -> Iterator[Finding]:

@@ -64,7 +64,13 @@ def _other(error: Exception, argv: Sequence[str]) -> int:
         ctx = getattr(error, "ctx", None)
         path = ctx.command_path if ctx is not None else "swarm"
         return say(error.format_message(), f"{path} --help shows what it takes.", int(error.exit_code))
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+    ):
         return say(f"{error.strerror}: {error.filename or ''}".rstrip(": "), "Mend that, then give the command again.")
     log = _log(error, argv)
     text = " ".join(str(error).split())[:200]

@@ -36,7 +36,9 @@ def _table(reader: Reader, workspace: Workspace, what: str, out: Path | None) ->
         return
     path = out or workspace.root / what
     if out is None and path.suffix == ".tsv" and path.exists() and not _ours(reader, path):
-        raise SwarmError(f"{path} holds results that are not of this swarm; it stays.", "Write elsewhere: swarm export -o swarm.tsv")
+        raise SwarmError(
+            f"{path} holds results that are not of this swarm; it stays.", "Write elsewhere: swarm export -o swarm.tsv"
+        )
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent if path.parent.is_dir() else None)
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
         count = writer(reader, file)

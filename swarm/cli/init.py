@@ -51,7 +51,9 @@ def run(folder: Path, task: str = "templates") -> None:
         (folder / "task").mkdir()
         for name in ("train.py", "prepare.py"):
             shutil.copy(source / name, folder / "task" / name)
-    _programs(folder, source)
+    (folder / "programs").mkdir()
+    for path in tasks.first_programs(source or packaged.templates()):
+        shutil.copy(path, folder / "programs" / path.name)
     (folder / "swarm.yaml").write_text(YAML.format(task=shown))  # last: this makes it a workspace
     print(_said(folder, shown))
 
@@ -69,14 +71,6 @@ def _free(folder: Path) -> None:
         raise SwarmError(f"{folder.resolve()} is a swarm workspace already.", "Begin: swarm prepare, then swarm spawn")
     if any(folder.iterdir()):
         raise SwarmError(f"{folder.resolve()} is not empty.", "Name a new folder: swarm init my-swarm")
-
-
-def _programs(folder: Path, source: Path | None) -> None:
-    """A task of its own brings its program; else ours are the start."""
-    (folder / "programs").mkdir()
-    own = source / "program.md" if source is not None else None
-    for path in [own] if own is not None and own.is_file() else sorted(packaged.programs().glob("*.md")):
-        shutil.copy(path, folder / "programs" / path.name)
 
 
 def _said(folder: Path, shown: str) -> str:

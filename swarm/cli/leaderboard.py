@@ -18,7 +18,12 @@ LINES = 2  # of a description
 
 
 def run(
-    workspace: Workspace, n: int = 10, as_json: bool = False, tsv: bool = False, raw: bool = False, everything: bool = False
+    workspace: Workspace,
+    n: int = 10,
+    as_json: bool = False,
+    tsv: bool = False,
+    raw: bool = False,
+    everything: bool = False,
 ) -> None:
     """Print the board. Raises SwarmError when nothing is recorded."""
     with Reader(workspace.ledger) as reader:
@@ -65,11 +70,12 @@ def _table(found: Board, width: int) -> Table:
 
 
 def _cells(row: Row, decimals: int) -> tuple[Text | str, ...]:
-    lines = "—" if row.state == "baseline" else screen.signed(row.lines, 0) if row.lines else "0"
+    given = row.agent is None and row.verdict is None
+    lines = "—" if given else screen.signed(row.lines, 0) if row.lines else "0"
     return (
         f"{row.rank or '':>4}", row.experiment, screen.sha(row.commit), screen.fixed(row.estimate, decimals),
         screen.error(row.stderr, decimals), screen.fixed(row.score, decimals), str(row.runs), screen.state(row.state),
-        screen.shorter(screen.clean(row.agent), 16) or "—", "—" if row.state == "baseline" else row.kind, lines,
+        screen.shorter(screen.clean(row.agent), 16) or "—", "—" if given else row.kind, lines,
     )  # fmt: skip
 
 
@@ -83,7 +89,7 @@ def _foot(found: Board) -> list[Text]:
     shown = len(found.rows)
     why = next((r for r in found.rows if r.state == "unconfirmed"), found.rows[0]).experiment
     by = "--raw sorts by raw" if not found.raw else "sorted by raw, which flatters lucky runs"
-    text = f"  {found.experiments} experiments; top {shown} shown (-n 50, --json, --tsv, {by}).  Why: swarm show {why}"
+    text = f"  {screen.many(found.experiments, 'experiment')}; top {shown} shown (-n 50, --json, --tsv, {by}).  Why: swarm show {why}"
     out = [Text(text, style="dim")]
     if found.elsewhere:
         out.append(Text(f"  {found.elsewhere} more ran on other hardware, where scores do not compare.", style="dim"))

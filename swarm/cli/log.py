@@ -32,7 +32,9 @@ def draw(workspace: Workspace, e: Experiment, runs: list[Run], lines: int) -> Re
         return Text(f"  {e.id} has not run: {why}")
     r = begun[-1]
     others = f" · {len(begun)} runs, this is the last" if len(begun) > 1 else ""
-    head = f"# {e.id} {screen.sha(e.commit)} · run r{r.id}, seed {r.seed}, on {screen.clean(r.slot)}: {r.status}{others}"
+    head = (
+        f"# {e.id} {screen.sha(e.commit)} · run r{r.id}, seed {r.seed}, on {screen.clean(r.slot)}: {r.status}{others}"
+    )
     return Group(Text(head, "dim"), *(Text(line) for line in _lines(workspace, r, lines)))
 
 
@@ -42,7 +44,11 @@ def _lines(workspace: Workspace, r: Run, lines: int) -> list[str]:
         first, last, whole = read(path)
     except OSError:
         kept = _printed(r.reason or "")
-        return kept[-lines:] if kept else ["# its log is gone (swarm clean); what was measured stays: swarm show " + r.experiment]
+        return (
+            kept[-lines:]
+            if kept
+            else ["# its log is gone (swarm clean); what was measured stays: swarm show " + r.experiment]
+        )
     if whole:
         return last if len(last) <= lines + HEAD else [*last[:HEAD], _gap(len(last) - lines - HEAD), *last[-lines:]]
     return [*first[:HEAD], "# … (-n shows more of the end)", *last[-lines:]]

@@ -34,20 +34,6 @@ def apt(programs: Sequence[str]) -> str:
     return f"{sudo}apt-get install -y {' '.join(PACKAGES.get(p, p) for p in programs)}"
 
 
-def bubblewrap_works() -> str:
-    """Empty when a sandbox can be made here; else why not, in a few words."""
-    if shutil.which("bwrap") is None:
-        return "not installed"
-    try:
-        done = subprocess.run(
-            ["bwrap", "--ro-bind", "/", "/", "--unshare-net", "--unshare-pid", "true"],
-            capture_output=True, text=True, timeout=20, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it does not start"])[-1]
-
-
 @dataclass(frozen=True)
 class Interpreter:
     """A Python, its version and the versions of the packages asked for (absent: not installed)."""

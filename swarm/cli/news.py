@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from rich.text import Text
@@ -39,10 +40,14 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
     who, what = event.agent or "", event.experiment or ""
     if event.kind == "judged":
         return _judged(who, what, data)
-    return {
-        "spawned": lambda: f"{len(data.get('agents', []))} agents start: {_names(data.get('agents'))}",
-        "baseline": lambda: f"the baseline is measured: {_number(data.get('score'))}, seeds sd {_number(data.get('sd'))}",
-        "submitted": lambda: f"{who} submits {what}: {data.get('description', '')}",
+    sentences: dict[str, Callable[[], str]] = {
+        "spawned": lambda: (
+            f"{screen.many(len(data.get('agents', [])), 'agent')} to start: {_names(data.get('agents'))}"
+        ),
+        "baseline": lambda: (
+            f"the baseline is measured: {_number(data.get('score'))}, seeds sd {_number(data.get('sd'))}"
+        ),
+        "submitted": lambda: f"{who} {'submit' if who == 'you' else 'submits'} {what}: {data.get('description', '')}",
         "not-held": lambda: f"{what} did not hold when it was measured again",
         "promoted": lambda: f"{what} is best now, {_by(data)} (before: {data.get('previous')})",
         "withdrawn": lambda: f"{what} is no longer best: {data.get('to')} is, again",
@@ -56,7 +61,8 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "resumed": lambda: "going on",
         "ended": lambda: f"the end: {data.get('why', '')}",
         "machine": lambda: str(data.get("text", "")),
-    }.get(event.kind, lambda: "")()
+    }
+    return sentences[event.kind]() if event.kind in sentences else ""
 
 
 def _judged(who: str, what: str, data: dict[str, Any]) -> str:
@@ -78,8 +84,9 @@ def _by(data: dict[str, Any]) -> str:
 
 def _rebased(who: str, what: str, data: dict[str, Any]) -> str:
     own = _names(data.get("kept"))
+    be = "is" if len(data.get("kept") or []) == 1 else "are"
     if data.get("stack"):
-        return f"{who} builds on {what} now; its {own} are measured again on it as {data['stack']}"
+        return f"{who} builds on {what} now; its {own} {be} measured again on it as {data['stack']}"
     return f"{who} builds on {what} now"
 
 

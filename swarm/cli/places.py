@@ -98,19 +98,3 @@ def ended(workspace: Workspace) -> str | None:
     """Why the newest campaign ended; None while it goes on, or when there is none."""
     campaign = newest(workspace)
     return str(campaign["why_ended"] or "") if campaign and campaign["state"] == "ended" else None
-
-
-def named(workspace: Workspace, what: str) -> dict[str, Any] | None:
-    """The experiment that a person means: its id, a commit of at least four digits, an agent's tip, or `best`."""
-    campaign = newest(workspace)
-    if campaign is None:
-        return None
-    word = str(campaign["best"] if what == "best" else what.removeprefix("swarm/"))
-    digits = word.lower() if len(word) >= 4 and all(c in "0123456789abcdefABCDEF" for c in word) else "-"
-    found = rows(
-        workspace,
-        'SELECT * FROM experiments WHERE id=? OR "commit" LIKE ? || \'%\' '
-        "OR id=(SELECT tip FROM agents WHERE name=? AND campaign=?) ORDER BY id=? DESC, rowid LIMIT 1",
-        word, digits, word, campaign["id"], word,
-    )  # fmt: skip
-    return found[0] if found else None

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import bisect
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from swarm.cli import screen
+from swarm.cli.picture import AXES, Picture, picture_of
 from swarm.errors import SwarmError, UsageError
 from swarm.ledger.reader import Reader
-from swarm.research.experiment import Campaign, Experiment, Promotion
-from swarm.research.judging import real_keeps
 from swarm.workspace import Workspace
 
-AXES = ("gpu-hours", "hours", "experiments")
 NAMED = 14  # promotions with their names beside them
 LEGEND = 16  # agents in the legend
 COLOURS = (
     "#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#64b5cd", "#b5a642", "#2f4b7c",
     "#a05195", "#f95d6a", "#ffa600", "#665191", "#488f31", "#8c8c8c",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Dot:
-    x: float
-    agent: str
-    verdict: str
-    score: float | None  # None: it crashed
-
-
-@dataclass(frozen=True)
-class Step:
-    """Best from here on."""
-
-    x: float
-    experiment: str
-    description: str
-    score: float
-    stderr: float
-    back: bool  # a promotion was taken back
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What is drawn. `sign` is −1 where higher is better."""
-
-    title: str
-    metric: str
-    sign: float
-    axis: str
-    dots: list[Dot]
-    steps: list[Step]
-    rebases: list[float]
-    real: float  # how many of the kept are real, by their posteriors
-    end: float
 
 
 def run(workspace: Workspace, out: Path | None = None, by: str = "gpu-hours") -> None:
@@ -72,68 +33,6 @@ def run(workspace: Workspace, out: Path | None = None, by: str = "gpu-hours") ->
         picture = picture_of(reader, by)
     draw(picture, files)
     print(f"  {', '.join(str(f) for f in files)}: {len(picture.dots)} experiments, best {picture.steps[-1].score:.6g}")
-
-
-# --- what there is ------------------------------------------------------------------------------------------------
-
-
-def picture_of(reader: Reader, by: str) -> Picture:
-    """Read what is drawn. Raises SwarmError when the baseline is not measured yet."""
-    with reader.moment():
-        campaign = reader.campaign()
-        home = reader.home(campaign.id)
-        rows = reader.dots(campaign.id, home)
-        ruler = Ruler(reader, campaign, [at for at, *_ in rows], by)
-        dots = [Dot(ruler.at(at), agent or "", verdict or "", raw) for at, agent, verdict, raw in rows]
-        steps = _steps(reader, campaign, ruler)
-        real = real_keeps(reader.kept_ps(campaign.id))
-        rebases = [ruler.at(e.at) for e in reader.events(campaign.id, ("rebased",), 10_000)]
-    if not steps:
-        raise SwarmError("nothing is measured yet: the baseline comes first.", "How it goes: swarm status")
-    device = "core" if reader.value("SELECT 1 FROM slots WHERE campaign=? AND devices LIKE 'cpu%'", campaign.id) else "GPU"
-    axis = {"gpu-hours": f"{device}-hours spent", "hours": "hours since the start", "experiments": "experiments"}[by]
-    klass = reader.klass(home)
-    title = f"{screen.clean(campaign.name)} · {screen.clean(campaign.metric)} on {screen.hardware(klass.accelerator if klass else None)}"
-    end = max([ruler.end, *(d.x for d in dots), *(s.x for s in steps)])
-    return Picture(title, screen.clean(campaign.metric), 1.0 if campaign.better == "lower" else -1.0, axis, dots, steps, rebases, real, end)
-
-
-class Ruler:
-    """Turns a moment into a place on the x axis."""
-
-    def __init__(self, reader: Reader, campaign: Campaign, judged: Sequence[float], by: str) -> None:
-        self.by = by
-        self.start = campaign.created
-        spent = reader.spent(campaign)
-        self.times = list(judged) if by == "experiments" else [at for at, _ in spent]
-        self.hours = [0.0]
-        for _, seconds in spent:
-            self.hours.append(self.hours[-1] + seconds / 3600)
-        self.end = self.at(spent[-1][0]) if spent else 0.0
-
-    def at(self, moment: float) -> float:
-        if self.by == "hours":
-            return (moment - self.start) / 3600
-        count = bisect.bisect_right(self.times, moment)
-        return float(count) if self.by == "experiments" else self.hours[count]
-
-
-def _steps(reader: Reader, campaign: Campaign, ruler: Ruler) -> list[Step]:
-    """Best from the baseline on: every promotion, and every one taken back."""
-    moves: list[tuple[float, str | None, bool]] = [(campaign.searching or campaign.created, campaign.baseline, False)]
-    for p in reader.promotions(campaign.id):
-        moves += _moves(p)
-    steps = []
-    for at, ident, back in sorted(moves, key=lambda m: m[0]):
-        e: Experiment | None = reader.experiment(ident) if ident else None
-        if e is not None and e.estimate is not None:
-            steps.append(Step(ruler.at(at), e.id, screen.clean(e.description), e.estimate, e.stderr or 0.0, back))
-    return steps
-
-
-def _moves(p: Promotion) -> list[tuple[float, str | None, bool]]:
-    to = [(p.at, p.experiment, False)]
-    return to if p.withdrawn is None else [*to, (p.withdrawn, p.previous, True)]
 
 
 # --- the drawing --------------------------------------------------------------------------------------------------
@@ -160,7 +59,9 @@ def draw(picture: Picture, files: Sequence[Path]) -> None:
             for path in files:
                 figure.savefig(path, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
         except OSError as error:
-            raise SwarmError(f"cannot write {error.filename}: {error.strerror}.", "Write elsewhere: swarm plot -o /tmp/progress.png") from None
+            raise SwarmError(
+                f"cannot write {error.filename}: {error.strerror}.", "Write elsewhere: swarm plot -o /tmp/progress.png"
+            ) from None
         finally:
             plt.close(figure)
 
@@ -193,11 +94,40 @@ def _dots(ax: Any, picture: Picture, worst: float) -> None:
         label = screen.shorter(screen.clean(agent), 20) or "others" if number < LEGEND else None
         for verdict, alpha, face in (("keep", 0.95, colour), ("discard", 0.45, "none")):
             some = [d for d in seen if d.verdict == verdict]
-            ax.scatter([d.x for d in some], [d.score for d in some], s=size, alpha=alpha, facecolors=face, edgecolors=colour, linewidths=0.9, zorder=3, rasterized=many)
+            ax.scatter(
+                [d.x for d in some],
+                [d.score for d in some],
+                s=size,
+                alpha=alpha,
+                facecolors=face,
+                edgecolors=colour,
+                linewidths=0.9,
+                zorder=3,
+                rasterized=many,
+            )
         off = [d for d in mine if d.score is not None and picture.sign * (d.score - worst) > 0]
-        ax.scatter([d.x for d in off], [edge] * len(off), marker="^" if picture.sign > 0 else "v", s=size, alpha=0.5, color=colour, zorder=3, rasterized=many)
+        ax.scatter(
+            [d.x for d in off],
+            [edge] * len(off),
+            marker="^" if picture.sign > 0 else "v",
+            s=size,
+            alpha=0.5,
+            color=colour,
+            zorder=3,
+            rasterized=many,
+        )
         crashed = [d for d in mine if d.score is None]
-        ax.scatter([d.x for d in crashed], [edge] * len(crashed), marker="x", s=size, alpha=0.7, color=colour, linewidths=1, zorder=3, rasterized=many)
+        ax.scatter(
+            [d.x for d in crashed],
+            [edge] * len(crashed),
+            marker="x",
+            s=size,
+            alpha=0.7,
+            color=colour,
+            linewidths=1,
+            zorder=3,
+            rasterized=many,
+        )
         if label:
             ax.scatter([], [], s=26, color=colour, label=label)
 

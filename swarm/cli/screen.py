@@ -77,6 +77,11 @@ def clean(text: str | None, lines: bool = False) -> str:
     return "".join(out)
 
 
+def many(count: int, word: str) -> str:
+    """`1 experiment`, `2 experiments`."""
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def shorter(text: str, most: int) -> str:
     """At most so many letters, the last of them an ellipsis where something is left out."""
     return text if len(text) <= most else text[: max(0, most - 1)].rstrip() + "…"
@@ -102,7 +107,9 @@ def places(values: Iterable[float | None], stderr: float | None = None) -> int:
     """Decimals for scores shown together: four near one, fewer for big numbers, more where the noise is smaller."""
     sizes = [abs(v) for v in values if v is not None and math.isfinite(v) and v != 0]
     size = max(sizes, default=1.0)
-    base = max(0, min(10, 4 - max(0, math.floor(math.log10(size))), 10)) if size >= 1 else 3 - math.floor(math.log10(size))
+    base = (
+        max(0, min(10, 4 - max(0, math.floor(math.log10(size))), 10)) if size >= 1 else 3 - math.floor(math.log10(size))
+    )
     base = 4 if 1 <= size < 10 else min(10, base)
     if stderr is not None and 0 < stderr < 0.4 * 10.0**-base:
         return min(10, math.ceil(-math.log10(stderr)))

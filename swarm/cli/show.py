@@ -31,7 +31,13 @@ MEANING = {
     "crash": "it did not finish",
     "conflict": "it no longer fits what it was to be built on; nothing was run",
 }
-PURPOSE = {"screen": "first", "confirm": "confirming", "reference": "again", "person": "for you", "baseline": "baseline"}
+PURPOSE = {
+    "screen": "first",
+    "confirm": "confirming",
+    "reference": "again",
+    "person": "for you",
+    "baseline": "baseline",
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,9 @@ def _state(card: Card) -> str:
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:
     lead = f"  {label:<10}"
-    return textwrap.wrap(text, width - 2, initial_indent=lead, subsequent_indent=" " * len(lead), max_lines=6, placeholder=" …")
+    return textwrap.wrap(
+        text, width - 2, initial_indent=lead, subsequent_indent=" " * len(lead), max_lines=6, placeholder=" …"
+    )
 
 
 def _decimals(card: Card) -> int:
@@ -135,9 +143,9 @@ def _now(card: Card) -> str:
     if e.estimate is None or e.raw is None:
         return ""
     d = _decimals(card)
-    many = f"{e.runs} run{'s' * (e.runs != 1)}, raw mean {screen.fixed(e.raw, d)}"
+    runs = f"{screen.many(e.runs, 'run')}, raw mean {screen.fixed(e.raw, d)}"
     expected = f" · expected {screen.fixed(e.expect, d)}" if e.expect is not None else ""
-    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({many}){expected}"
+    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){expected}"
 
 
 def _children(card: Card) -> str:
@@ -162,7 +170,9 @@ def _runs(card: Card) -> list[RenderableType]:
     d = _decimals(card)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("  run", "why", "seed", "on", card.campaign.metric, "steps", "took", ""):
-        table.add_column(screen.clean(name), justify="right" if name in ("seed", "steps", "took") else "default", no_wrap=True)
+        table.add_column(
+            screen.clean(name), justify="right" if name in ("seed", "steps", "took") else "default", no_wrap=True
+        )
     for r in card.runs[-20:]:
         took = screen.minutes(r.seconds) if r.seconds else ""
         status = "" if r.status == "finished" else r.status

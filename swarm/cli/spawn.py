@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm import clock, slots
+from swarm.agents import kind
 from swarm.cli import machine, spawned, tasks
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
 from swarm.config import Config, Stop, Task, load
 from swarm.errors import SwarmError, UsageError
+from swarm.runner import sandbox
 from swarm.workspace import Workspace
 
 DEFAULT_HOURS = 10.0
@@ -55,6 +57,8 @@ def run(workspace: Workspace, asked: Asked) -> None:
     tasks.check(task)
     lent = [lease(p) for p in places]
     agents = deal(workspace, asked, config, task, [s["id"] for s in lent], "cpu" if device == "cpu" else "gpu")
+    for agent in agents:
+        kind(agent["kind"]).check(agent["options"])
     tasks.exclude(workspace)
     workspace.make()
 
@@ -100,18 +104,18 @@ def when_it_stops(asked: Asked, configured: Stop | None, terminal: bool) -> End:
     return End(Stop(hours=DEFAULT_HOURS), "change: --hours, --until, --experiments, --usd")
 
 
-def missing_programs(sandbox: str) -> list[str]:
+def missing_programs(mode: str) -> list[str]:
     """Notes about what works less well here. Raises SwarmError when it does not work at all."""
-    if sandbox not in ("auto", "required", "off"):
-        raise UsageError(f"--sandbox {sandbox}: it is auto, required or off.")
+    if mode not in ("auto", "required", "off"):
+        raise UsageError(f"--sandbox {mode}: it is auto, required or off.")
     gone = machine.absent()
     if "git" in gone:
         raise SwarmError("git is not installed.", f"Install it: {machine.apt(gone)}")
     notes = []
     if "tmux" in gone:
         notes.append(f"no tmux: agents run as plain processes, nothing to attach to ({machine.apt(['tmux'])})")
-    why = machine.bubblewrap_works() if sandbox != "off" else ""
-    if why and sandbox == "required":
+    why = sandbox.trouble() if mode != "off" else ""
+    if why and mode == "required":
         raise SwarmError(
             f"a sandbox is required, and bubblewrap does not work here: {why}", f"{machine.apt(['bwrap'])}"
         )
@@ -151,21 +155,39 @@ def deal(
     wish = asked.agents or ("command" if asked.command else config.agents)
     programs = tasks.programs(workspace, task)
     dealt, readers = [], 0
-    for name, kind, own in slots.deal(wish, ids, prefix, names_in_use(workspace)):
-        agent: dict[str, Any] = {"name": name, "kind": kind, "options": {}, "program": None, "slot": own[0] if own else None}
-        line = config.commands.get(kind) or (asked.command if kind == "command" else None)
-        if line is not None:
-            agent |= {"kind": "command", "options": {"command": line}}
-        if agent["kind"] not in WITHOUT_PROGRAM and programs:
-            agent["program"] = programs[readers % len(programs)]
+    for name, word, own in slots.deal(wish, ids, prefix, names_in_use(workspace)):
+        sort, options = kind_of(word, asked, config, prefix)
+        program = None
+        if sort not in WITHOUT_PROGRAM and programs:
+            program = programs[readers % len(programs)]
             readers += 1
-        dealt.append(agent)
+        dealt.append(
+            {"name": name, "kind": sort, "options": options, "program": program, "slot": own[0] if own else None}
+        )
     return dealt
 
 
+def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
+    """What a person calls an agent, as a kind and its options: `commands:` of swarm.yaml gives programs names."""
+    if word in config.commands:
+        return "command", {"command": config.commands[word]}
+    if word == "command" and asked.command:
+        return word, {"command": asked.command}
+    if word == "scripted" and asked.command:
+        return word, {"script": asked.command}
+    if word == "tuner":
+        return word, {"device": "cpu" if prefix == "cpu" else "cuda"}
+    return word, {}
+
+
 def names_in_use(workspace: Workspace) -> list[str]:
-    """The agents of the newest campaign, also those that ended: their worktrees may still be there."""
-    return [str(r["name"]) for r in rows(workspace, "SELECT name FROM agents WHERE campaign=(SELECT MAX(id) FROM campaigns)")]
+    """The agents of the campaign that goes on."""
+    found = rows(
+        workspace,
+        "SELECT a.name FROM agents a JOIN campaigns c ON c.id=a.campaign "
+        "WHERE c.state!='ended' AND c.id=(SELECT MAX(id) FROM campaigns)",
+    )
+    return [str(row["name"]) for row in found]
 
 
 def taken(workspace: Workspace) -> dict[str, str]:

@@ -12,6 +12,7 @@ from swarm.cli import machine, packaged
 from swarm.cli.figures import clock, span
 from swarm.config import Stop, Task
 from swarm.research.campaign import until_at
+from swarm.runner import sandbox
 
 RUN_OVERHEAD = 1.15  # a run lasts its budget and this much again: start, compile, evaluation
 WIDTH = 100
@@ -111,7 +112,7 @@ def _rights(plan: Plan) -> str:
 def _sandbox(mode: str) -> str:
     if mode == "off":
         return "runs are NOT sandboxed (sandbox: off): training code may read and write what you may"
-    why = machine.bubblewrap_works()
+    why = sandbox.trouble()
     if why:
         fix = f" ({machine.apt(['bwrap'])})" if why == "not installed" else ""
         return f"runs are NOT sandboxed, bubblewrap: {why}{fix}"

@@ -75,7 +75,9 @@ def _campaign(s: Snapshot) -> Text:
     c = s.campaign
     text = Text(screen.clean(c.name) + " · ")
     if c.state == "ended":
-        return text.append(f"ended {hour(c.ended or s.at, clock.now())} after {span((c.ended or s.at) - c.created)}: {_why(c.why_ended)}")
+        return text.append(
+            f"ended {hour(c.ended or s.at, clock.now())} after {span((c.ended or s.at) - c.created)}: {_why(c.why_ended)}"
+        )
     if not s.alive:
         return text.append(f"stood still since {hour(s.at, clock.now())}", "bold yellow")
     word = {"baseline": "measuring the baseline", "searching": "running", "ending": "ending"}[c.state]
@@ -95,7 +97,7 @@ def _stops(s: Snapshot) -> str:
     ends = [x for x in (rule.get("until_at"), _after(rule)) if x]
     told = [hour(min(ends), clock.now())] if ends else []
     if rule.get("experiments"):
-        told.append(f"after {rule['experiments']} experiments")
+        told.append(f"after {screen.many(rule['experiments'], 'experiment')}")
     if rule.get("usd"):
         told.append(f"at ${rule['usd']:g}")
     return f"stops {' or '.join(told)}" if told else "stops when you say: swarm stop"
@@ -118,7 +120,7 @@ def _best(s: Snapshot) -> Text:
         return Text("nothing measured yet" if s.campaign.state == "baseline" else "")
     b = s.best
     text = Text.assemble((b.experiment, "bold green"), f" {screen.sha(b.commit)}   ", (_value(s, b), "bold"))
-    return text.append(f" ({b.runs} run{'s' * (b.runs != 1)}{_since(s)})")
+    return text.append(f" ({screen.many(b.runs, 'run')}{_since(s)})")
 
 
 def _value(s: Snapshot, row: Row) -> str:
@@ -140,10 +142,18 @@ def _since(s: Snapshot) -> str:
 
 
 def _baseline(s: Snapshot) -> str:
-    if s.baseline is None or s.baseline.estimate is None or s.best is None or s.best.estimate is None or s.promotion is None:
+    if (
+        s.baseline is None
+        or s.baseline.estimate is None
+        or s.best is None
+        or s.best.estimate is None
+        or s.promotion is None
+    ):
         return ""
     d = _decimals(s)
-    return f"baseline {screen.fixed(s.baseline.estimate, d)}   {screen.signed(s.best.estimate - s.baseline.estimate, d)}"
+    return (
+        f"baseline {screen.fixed(s.baseline.estimate, d)}   {screen.signed(s.best.estimate - s.baseline.estimate, d)}"
+    )
 
 
 def _noise(s: Snapshot) -> str:
@@ -158,13 +168,14 @@ def _noise(s: Snapshot) -> str:
 
 
 def _machine(s: Snapshot) -> str:
-    judged = s.runs.get("screen", 0) + s.runs.get("person", 0)
-    again = s.runs.get("confirm", 0)
-    first, more = s.runs.get("baseline", 0), s.runs.get("reference", 0)
-    parts = [f"{judged} experiments"] + [f"{n} {word}" for n, word in ((again, "confirmations"), (first, "baseline"), (more, "reference")) if n]
-    busy = f"{s.busy:.0%} busy".replace("%", " %") + " · " if s.busy is not None else ""
+    judged = s.kept + s.discarded + s.crashed
+    again = s.runs.get("confirm", 0) + max(0, s.runs.get("screen", 0) + s.runs.get("person", 0) - judged)
+    parts = [screen.many(judged, "experiment")]
+    parts += [screen.many(again, "confirmation")] if again else []
+    parts += [f"{s.runs[word]} {word}" for word in ("baseline", "reference") if s.runs.get(word)]
+    busy = f"{100 * s.busy:.0f} % busy · " if s.busy is not None else ""
     lost = f" · {s.lost} lost, redone" if s.lost else ""
-    return f"{busy}{sum(s.runs.values())} runs = {' + '.join(parts)}{lost}"
+    return f"{busy}{screen.many(sum(s.runs.values()), 'run')} = {' + '.join(parts)}{lost}"
 
 
 def _ideas(s: Snapshot) -> str:
@@ -192,14 +203,24 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("  agent", no_wrap=True)
     table.add_column("gpu" if s.device == "gpu" else "core", no_wrap=True)
-    table.add_column("now", width=max(24, width - 62))
+    names = max(len(screen.shorter(screen.clean(a.name), 18)) for a in shown)
+    wide = max(4, *(len(",".join(a.slots)) for a in shown))
+    table.add_column("now", width=max(20, width - names - wide - 44))
     for name in ("exps", "kept", "best est."):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("on best", no_wrap=True)
     for a in shown[:MOST]:
         slots = ",".join(a.slots) or ("—" if a.kind == "person" else "pool")
         best = screen.fixed(a.best, d)
-        table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), str(a.experiments), str(a.kept), best, _on(a))
+        table.add_row(
+            f"  {screen.shorter(screen.clean(a.name), 18)}",
+            slots,
+            now(a, s.at, s.device),
+            str(a.experiments),
+            str(a.kept),
+            best,
+            _on(a),
+        )
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
     return [Text(""), table, *rest]
 
@@ -249,7 +270,9 @@ def _foot(s: Snapshot, width: int) -> list[Text]:
     out = [Text("")] if s.problems or not s.alive else []
     for problem in s.problems:
         text = f"! {time.strftime('%H:%M', time.localtime(problem.at))} {screen.clean(problem.text)}"
-        out += [Text(x, "yellow") for x in textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="    ")]
+        out += [
+            Text(x, "yellow") for x in textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="    ")
+        ]
     if not s.alive:
         out.append(Text(_next(s), "bold"))
     return out

@@ -145,7 +145,15 @@ def programs(workspace: Workspace, task: Task) -> list[str]:
     """The programs agents are dealt, by name. A workspace without any, and a task without its own, gets swarm's."""
     if not any(workspace.programs.glob("*.md")) and not (workspace.root / task.program).is_file():
         workspace.programs.mkdir(exist_ok=True)
-        own = Path(task.path) / task.program
-        for source in [own] if own.is_file() else sorted(packaged.programs().glob("*.md")):
+        for source in first_programs(Path(task.path), task.program):
             shutil.copy(source, workspace.programs / source.name)
     return sorted(p.stem for p in workspace.programs.glob("*.md") if p.stem.upper() != "README")
+
+
+def first_programs(source: Path, name: str = "program.md") -> list[Path]:
+    """What `programs/` of a new workspace begins with: the task's own program; for the template, swarm's."""
+    own = [source / name] if (source / name).is_file() else []
+    ours = sorted(p for p in packaged.programs().glob("*.md") if p.stem.upper() != "README")
+    if source == packaged.templates():
+        return ours or own
+    return own or ours

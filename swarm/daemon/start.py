@@ -47,7 +47,9 @@ def ensure(workspace: Workspace, program: Sequence[str] = programs.PROGRAM, pati
 def keep(workspace: Workspace, program: Sequence[str] = programs.PROGRAM) -> None:
     """Start a keeper, detached from us. One that is there already stays the only one.
 
-    Returns when it has its lock or has ended, so that none comes to life after a later `stop`. Raises OSError when no process can be started.
+    Returns when it has its lock or has ended, so that none comes to life after a later `stop`.
+
+    Raises OSError when no process can be started.
     """
     keeper = programs.spawn(programs.keeper(program, workspace), workspace.log)
     end = time.monotonic() + PATIENCE

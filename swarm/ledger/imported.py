@@ -47,7 +47,7 @@ def _add(ledger: Ledger, rows: Sequence[Found], metric: str, source: str, now: f
             "campaigns", id=SHELF, name="imported", task=task, stop="{}", state="ended", metric=metric, better="lower",
             created=now, ended=now, why_ended="imported",
         )  # fmt: skip
-    there = set(ledger.rows("SELECT agent, \"commit\", raw, description FROM experiments WHERE campaign=?", SHELF))
+    there = set(ledger.rows('SELECT agent, "commit", raw, description FROM experiments WHERE campaign=?', SHELF))
     count = 0
     for row in rows:
         agent = row.agent or source

@@ -43,7 +43,9 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -96,7 +98,9 @@ class Reader:
     def going(self, campaign: int) -> list[tuple[Run, str | None]]:
         """Runs that are under way, with the agent whose experiment it is."""
         runs = self.all(Run, "WHERE status IN ('queued','running') AND status='running' ORDER BY id")
-        found = ((run, self.rows("SELECT agent, campaign FROM experiments WHERE id=?", run.experiment)[0]) for run in runs)
+        found = (
+            (run, self.rows("SELECT agent, campaign FROM experiments WHERE id=?", run.experiment)[0]) for run in runs
+        )
         return [(run, agent) for run, (agent, its) in found if its == campaign]
 
     def waiting(self, campaign: int) -> dict[str | None, int]:
@@ -140,7 +144,9 @@ class Reader:
         found = self.value(sql, campaign)
         return None if found is None else int(found)
 
-    def top(self, campaign: Campaign, klass: int | None, n: int, raw: bool = False, everything: bool = False) -> list[Experiment]:
+    def top(
+        self, campaign: Campaign, klass: int | None, n: int, raw: bool = False, everything: bool = False
+    ) -> list[Experiment]:
         """The first `n` kept experiments (or all measured ones) of a class, best first by estimate or by raw score."""
         by = "raw" if raw else "estimate"
         order = "ASC" if campaign.better == "lower" else "DESC"
@@ -181,7 +187,7 @@ class Reader:
 
     def busy(self, campaign: Campaign, now: float) -> float:
         """Seconds of slots in use; of what still runs, until `now`."""
-        sql = "SELECT SUM(MIN(COALESCE(ended, ?), ?) - started) FROM attempts WHERE started>=? AND started<=?"
+        sql = "SELECT SUM(MAX(0, MIN(COALESCE(ended, ?), ?) - started)) FROM attempts WHERE started>=? AND started<=?"
         return float(self.value(sql, now, now, campaign.created, _until(campaign)) or 0.0)
 
     def count(self, campaign: int, kind: str) -> int:
@@ -217,9 +223,7 @@ class Reader:
 
     def spent(self, campaign: Campaign) -> list[tuple[float, float]]:
         """When each attempt at a run ended, and the seconds that it held its slot; in order."""
-        sql = (
-            "SELECT ended, ended-started FROM attempts WHERE ended IS NOT NULL AND started>=? AND started<=? ORDER BY ended"
-        )
+        sql = "SELECT ended, MAX(0, ended-started) FROM attempts WHERE ended IS NOT NULL AND started>=? AND started<=? ORDER BY ended"
         return self.rows(sql, campaign.created, _until(campaign))
 
     # --- by name ----------------------------------------------------------------------------------------------
@@ -232,7 +236,9 @@ class Reader:
         name = text.strip()
         found = self._named(name) or self._numbered(name) or self._committed(name.lower())
         if found is None:
-            raise SwarmError(f"no experiment, commit or branch {name!r} in this swarm.", "Look for one: swarm leaderboard")
+            raise SwarmError(
+                f"no experiment, commit or branch {name!r} in this swarm.", "Look for one: swarm leaderboard"
+            )
         return found
 
     def _named(self, name: str) -> Experiment | None:

@@ -62,7 +62,9 @@ def parse(text: str) -> Table:
     metric = next((c for c in names if c not in NAMES and c), "val_bpb")
     rows, skipped = [], []
     for number, line in lines[headed:]:
-        found = _row(number, dict(zip([NAMES.get(c, c) for c in names], _cells(line, len(names)), strict=False)), metric)
+        found = _row(
+            number, dict(zip([NAMES.get(c, c) for c in names], _cells(line, len(names)), strict=False)), metric
+        )
         if found is None:
             skipped.append(number)
         else:

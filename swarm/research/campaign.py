@@ -30,7 +30,10 @@ def why_stop(ending: Ending, started: float, now: float, experiments: int, usd: 
 
 
 def until_at(hhmm: str, now: float, tz: tzinfo | None) -> float:
-    """The next moment (seconds since 1970) at which clocks in `tz` show hh:mm."""
+    """The next moment (seconds since 1970) at which clocks in `tz` (None: this machine's) show hh:mm.
+
+    Raises ValueError for what is no time of day.
+    """
     hour, minute = (int(x) for x in hhmm.split(":"))
     here = datetime.fromtimestamp(now, tz)
     then = here.replace(hour=hour, minute=minute, second=0, microsecond=0)

@@ -1,7 +1,7 @@
 """The UPPERCASE constants of a training script: found, changed and merged by name, everything else byte for byte.
 
-A constant is a module-level assignment of one UPPERCASE name to a literal. A name assigned twice is left out: changing
-one of the two would say nothing.
+A constant is a module-level assignment of one UPPERCASE name to a literal. A name bound twice is left out: changing one
+of the two would say nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-NAME = re.compile(r"[A-Z][A-Z0-9_]*$")
-POWER = 4096  # 2**4096 is the largest power worked out
+NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+POWER = 4096  # 4096**4096 is the largest power worked out
+WRONG = (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError)  # what a parser may say
 
 
 @dataclass(frozen=True)
 class Constant:
-    """`value` as Python reads it, `text` as it stands in the file."""
+    """`value` as Python reads it (a list as a tuple), `text` as it stands in the file."""
 
     name: str
     value: object
@@ -42,35 +43,37 @@ def with_values(source: str, texts: Mapping[str, str]) -> str:
 
     Raises KeyError for a name that is no constant of it, ValueError for a text that is no literal.
     """
-    places = _places(source)
-    data = source.encode()
-    for name in sorted(texts, key=lambda n: places[n].start, reverse=True):
-        text = texts[name].strip()
-        if "\n" in text or not _is_literal(text):
+    wanted = {name: text.strip() for name, text in texts.items()}
+    for name, text in wanted.items():
+        if not _is_literal(text):
             raise ValueError(f"{name}: {text[:60]!r} is not a plain value")
-        data = data[: places[name].start] + text.encode() + data[places[name].end :]
-    return data.decode()
+    after = _replaced(source, wanted)
+    found = constants(after)  # a text such as `1 # so` is a literal, and yet swallows what follows it
+    for name, text in wanted.items():
+        if name not in found or found[name].text != text:
+            raise ValueError(f"{name}: {text[:60]!r} does not fit in its place")
+    return after
 
 
 def kind_of(before: str, after: str) -> str:
     """`const` when only values of constants differ, else `code`."""
     if before == after:
         return "const"
-    there = _places(after)
-    names = {n for n in _places(before) if n in there}
-    if set(_places(before)) != set(there):
+    here, there = _places(before), _places(after)
+    if set(here) != set(there):
         return "code"
-    return "const" if _without(before, names) == _without(after, names) else "code"
+    blank = dict.fromkeys(here, "?")
+    return "const" if _replaced(before, blank) == _replaced(after, blank) else "code"
 
 
 def changes(before: str, after: str) -> list[str]:
     """The constants that differ, as `NAME old→new`."""
-    a, b = constants(before), constants(after)
-    return [f"{n} {a[n].text}→{b[n].text}" for n in a if n in b and a[n].text != b[n].text]
+    old = constants(before)
+    return [f"{name} {old[name].text}→{text}" for name, text in changed(before, after).items()]
 
 
 def changed(before: str, after: str) -> dict[str, str]:
-    """New texts of the constants that differ."""
+    """New texts of the constants that both have and that differ."""
     a, b = constants(before), constants(after)
     return {n: b[n].text for n in a if n in b and a[n].text != b[n].text}
 
@@ -86,102 +89,129 @@ def merge(base: str, change: str, onto: str) -> str | None:
     for name, text in wanted.items():
         if name not in there or there[name].text not in (old[name].text, text):
             return None
-    return with_values(onto, wanted)
+    try:
+        return with_values(onto, wanted)
+    except ValueError:
+        return None
+
+
+# --- where they stand ---------------------------------------------------------------------------------------------
+
+
+def _replaced(source: str, texts: Mapping[str, str]) -> str:
+    places = _places(source)
+    data = source.encode()
+    for name in sorted(texts, key=lambda n: places[n].start, reverse=True):
+        data = data[: places[name].start] + texts[name].encode() + data[places[name].end :]
+    return data.decode()
 
 
 def _places(source: str) -> dict[str, _Place]:
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        data = source.encode()
+        tree = ast.parse(data.removeprefix(b"\xef\xbb\xbf").decode())
+    except WRONG:
         return {}
-    lines = [0]
-    for line in source.encode().split(b"\n"):
-        lines.append(lines[-1] + len(line) + 1)
-    found: dict[str, _Place] = {}
+    starts = _line_starts(data)
     seen: Counter[str] = Counter()
-    data = source.encode()
-    for name, value in _assignments(tree):
+    found: dict[str, _Place] = {}
+    for name, value in _bindings(tree):
         seen[name] += 1
         if value is None or value.end_lineno is None or value.end_col_offset is None:
             continue
-        start = lines[value.lineno - 1] + value.col_offset
-        end = lines[value.end_lineno - 1] + value.end_col_offset
+        start = starts[value.lineno - 1] + value.col_offset
+        end = starts[value.end_lineno - 1] + value.end_col_offset
         text = data[start:end].decode()
         if _is_literal(text):
-            found[name] = _Place(Constant(name, _value(ast.parse(text, mode="eval").body), text), start, end)
+            found[name] = _Place(Constant(name, _value(value), text), start, end)
     return {n: p for n, p in found.items() if seen[n] == 1}
 
 
-def _assignments(tree: ast.Module) -> list[tuple[str, ast.expr | None]]:
-    """Every module-level binding of an UPPERCASE name; None where the value is not a plain one."""
-    out: list[tuple[str, ast.expr | None]] = []
+def _line_starts(data: bytes) -> list[int]:
+    """Byte offsets at which Python's parser begins a line; a byte order mark is no part of the first."""
+    starts = [3 if data.startswith(b"\xef\xbb\xbf") else 0]
+    return starts + [end.end() for end in re.finditer(rb"\r\n|\r|\n", data)]
+
+
+def _bindings(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
+    """Every binding of an UPPERCASE name outside functions and classes, with its value where that is a plain one."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            out.append((node.targets[0].id, node.value))
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            out.append((node.target.id, node.value))
-        else:
-            out += [
-                (n.id, None)
-                for n in ast.walk(node)
-                if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and not isinstance(node, ast.FunctionDef | ast.ClassDef)
-            ]
-    return [(name, value) for name, value in out if NAME.match(name)]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        plain = _plain(node)
+        for inner in ast.walk(node):
+            for name in _names(inner):
+                if NAME.match(name):
+                    yield name, plain[1] if plain and plain[0] is inner else None
+
+
+def _plain(node: ast.stmt) -> tuple[ast.Name, ast.expr] | None:
+    """Target and value of `NAME = value` or `NAME: type = value`."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0], node.value
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        return node.target, node.value
+    return None
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return [node.id]
+    if isinstance(node, ast.alias):
+        return [node.asname or node.name.partition(".")[0]]
+    return []
+
+
+# --- what they say ------------------------------------------------------------------------------------------------
 
 
 def _is_literal(text: str) -> bool:
     try:
         _value(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, TypeError, ZeroDivisionError, OverflowError, RecursionError, MemoryError):
+    except WRONG:
         return False
     return True
 
 
 def _value(node: ast.expr) -> object:
     """Numbers with simple arithmetic, strings, bools, None, and flat tuples or lists of these."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(_single(item) for item in node.elts)
+    return _single(node)
+
+
+def _single(node: ast.expr) -> object:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
+        return node.value
+    return _number(node)
+
+
+def _number(node: ast.expr) -> int | float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         inner = _number(node.operand)
         return -inner if isinstance(node.op, ast.USub) else inner
     if isinstance(node, ast.BinOp):
-        return _arithmetic(node)
-    if isinstance(node, ast.Tuple | ast.List):
-        items = [_value(item) for item in node.elts]
-        return tuple(items)
+        return _arithmetic(node.op, _number(node.left), _number(node.right))
     raise ValueError("not a literal")
 
 
-def _number(node: ast.expr) -> int | float:
-    value = _value(node)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("not a number")
-    return value
-
-
-def _arithmetic(node: ast.BinOp) -> int | float:
-    a, b = _number(node.left), _number(node.right)
-    if isinstance(node.op, ast.Add):
+def _arithmetic(op: ast.operator, a: int | float, b: int | float) -> int | float:
+    if isinstance(op, ast.Add):
         return a + b
-    if isinstance(node.op, ast.Sub):
+    if isinstance(op, ast.Sub):
         return a - b
-    if isinstance(node.op, ast.Mult):
+    if isinstance(op, ast.Mult):
         return a * b
-    if isinstance(node.op, ast.Div):
+    if isinstance(op, ast.Div):
         return a / b
-    if isinstance(node.op, ast.FloorDiv):
+    if isinstance(op, ast.FloorDiv):
         return a // b
-    if isinstance(node.op, ast.Pow) and abs(b) <= POWER and abs(a) <= POWER:
+    if isinstance(op, ast.LShift) and isinstance(a, int) and isinstance(b, int) and b <= POWER:
+        return a << b
+    if isinstance(op, ast.Pow) and abs(b) <= POWER and abs(a) <= POWER:
         power = a**b
-        if isinstance(power, int | float):
+        if isinstance(power, int | float):  # a negative number to a fraction is complex
             return power
     raise ValueError("not simple arithmetic")
-
-
-def _without(source: str, names: set[str]) -> str:
-    """The source with the values of these constants blanked."""
-    data = source.encode()
-    places = _places(source)
-    for name in sorted(names, key=lambda n: places[n].start, reverse=True):
-        data = data[: places[name].start] + b"?" + data[places[name].end :]
-    return data.decode()

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-TIE = 0.05  # P within 0.5 ± TIE is a tie: fewer lines win
+TIE = (0.45, 0.55)  # P strictly between these is a tie: fewer lines win
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def pooled(
 def posterior(parent: Belief | None, mean: float, n: int, sd: float, tau: float) -> Belief:
     """The parent's belief widened by the effect's prior N(0, tau²), updated by the mean of n runs of noise sd.
 
-    Without a parent the prior is flat.
+    Without a parent the prior is flat. `n` is at least 1.
     """
     own = sd * sd / n
     if parent is None:
@@ -78,7 +78,7 @@ def _below(difference: float, variance: float) -> float:
 
 def verdict(p: float, lines: int) -> str:
     """keep or discard; at a tie a change that removes lines is kept and one that adds lines is not."""
-    if abs(p - 0.5) < TIE and lines != 0:
+    if TIE[0] < p < TIE[1] and lines != 0:
         return "keep" if lines < 0 else "discard"
     return "keep" if p >= 0.5 else "discard"
 

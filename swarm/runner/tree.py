@@ -12,6 +12,7 @@ import time
 from swarm.runner.output import EVERY, Log
 
 PATIENCE = 2.0  # seconds between TERM and KILL
+LEFT_OVERS = 0.5  # the same for what a command that ended by itself left running
 GIVE_UP = 20.0  # seconds of killing what does not die (a process in an uninterruptible call)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 CHUNK = 1 << 18
@@ -99,9 +100,10 @@ class Tree:
             return
         self._reap()
         begun = time.monotonic()
+        patience = PATIENCE if self.exit is None else LEFT_OVERS
         if not self._alone:
             self._signal(signal.SIGTERM, spare=self._child.pid if shielded else None)
-        while not self._alone and time.monotonic() < begun + PATIENCE:
+        while not self._alone and time.monotonic() < begun + patience:
             self._turn(0.05)
         while not self._alone and time.monotonic() < begun + GIVE_UP:
             self._signal(signal.SIGKILL)

@@ -53,7 +53,11 @@ def test_the_value_of_now_lies_inside_its_range(line: str) -> None:
     assert d.low < d.high
 
 
-@given(st.floats(1e-9, 1, exclude_max=True), st.floats(0, 1), st.sampled_from(["X_RATIO", "ADAM_BETA2", "FINAL_FRAC", "MOMENTUM"]))
+@given(
+    st.floats(1e-9, 1, exclude_max=True),
+    st.floats(0, 1),
+    st.sampled_from(["X_RATIO", "ADAM_BETA2", "FINAL_FRAC", "MOMENTUM"]),
+)
 def test_fractions_stay_fractions(value: float, part: float, name: str) -> None:
     d = must(f"{name} = {value!r}")
     assert 0 <= float(d.text(d.low + part * (d.high - d.low))) <= 1

@@ -201,5 +201,7 @@ def test_values_are_read_from_texts_and_nothing_is_run() -> None:
 
 
 def test_a_crash_is_one_line() -> None:
-    line = result_line({"experiment": "e0002", "verdict": "crash", "reason": "Traceback\nValueError: no", "description": "A 1→2"})
+    line = result_line(
+        {"experiment": "e0002", "verdict": "crash", "reason": "Traceback\nValueError: no", "description": "A 1→2"}
+    )
     assert line == "e0002  crash     ValueError: no  A 1→2"

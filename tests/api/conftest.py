@@ -7,7 +7,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,6 @@ class Served:
     loop: Loop[FakeStory]
     server: uvicorn.Server
     port: int
-    headers: dict[str, str] = field(default_factory=dict)
 
     def ask(
         self, verb: str, path: str, body: Any = None, who: str | None = "owner", **headers: str
@@ -62,9 +62,9 @@ class Served:
             line.close()
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    workspace = Workspace(tmp_path)
+@contextmanager
+def serve(root: Path) -> Iterator[Served]:
+    workspace = Workspace(root)
     workspace.make()
     tokens = Tokens(workspace.tokens)
     for who in ("owner", "viewer", "agent.gpu0"):
@@ -83,3 +83,23 @@ def served(tmp_path: Path) -> Iterator[Served]:
     thread.join(30)
     loop.close()
     assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve(tmp_path_factory.mktemp("door")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def served(shared: Served) -> Served:
+    """A door that other tests use too; its story has forgotten them."""
+    shared.loop.ask(lambda story: story.forget(), news=False).result(60)
+    return shared
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Served]:
+    """A door of one's own."""
+    with serve(tmp_path) as opened:
+        yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 from swarm.errors import Refused
@@ -23,7 +22,11 @@ class FakeStory:
         self.verdict: str | None = None
         self.is_over = False
         self.idle = 1000.0
-        self.touch: Path | None = None
+
+    def forget(self) -> None:
+        """Be as new."""
+        self.asked, self.answers, self.threads, self.news = [], {}, set(), []
+        self.step_error, self.verdict, self.is_over = None, None, False
 
     def step(self, now: float) -> bool:
         self.threads.add(threading.get_ident())

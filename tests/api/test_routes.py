@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import http.client
+import json
 import sqlite3
 import threading
 import time
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from swarm.api import desk as desks
 from swarm.errors import Refused, SwarmError
 from swarm.ledger.connection import open_writer
 from tests.api.conftest import Served, until
@@ -147,7 +150,7 @@ def test_malformed_places_are_refused(served: Served) -> None:
     assert served.ask("POST", "/v1/agents/..%2fx/tell", {"text": "t"})[0] in (404, 422)
     assert served.ask("POST", "/v1/agents/-x/tell", {"text": "t"})[0] == 422
     assert served.ask("POST", "/v1/wait", {"timeout": 51}, "agent.gpu0")[0] == 422
-    assert served.ask("POST", "/v1/submit/values", {"values": {"lower": "1"}}, "agent.gpu0")[0] == 422
+    assert served.ask("POST", "/v1/submit/values", {"values": {"a b": "1"}}, "agent.gpu0")[0] == 422
     assert served.ask("GET", "/v1/experiments/e0009")[0] == 404
 
 
@@ -177,19 +180,17 @@ def test_wait_ends_with_its_time(served: Served) -> None:
     assert served.story.asked[-1] == ("contact", {"agent": "gpu0", "final": True})
 
 
-def test_who_hangs_up_hears_nothing(served: Served) -> None:
-    import http.client
-    import json
-
-    line = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
-    headers = {"Authorization": f"Bearer {served.tokens.read('agent.gpu0')}", "Content-Type": "application/json"}
+def test_who_hangs_up_hears_nothing(alone: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desks, "HANGUP", 0.1)
+    line = http.client.HTTPConnection("127.0.0.1", alone.port, timeout=60)
+    headers = {"Authorization": f"Bearer {alone.tokens.read('agent.gpu0')}", "Content-Type": "application/json"}
     line.request("POST", "/v1/wait", json.dumps({"timeout": 50}), headers)
-    until(lambda: served.story.asked)
+    until(lambda: alone.story.asked)
     line.close()
-    gate = served.server.config.app
+    gate = alone.server.config.app
     until(lambda: gate.inside == 0)  # type: ignore[union-attr]
-    served.story.news.append("kept")
-    assert served.ask("POST", "/v1/wait", {"timeout": 0}, "agent.gpu0")[1]["news"] == ["kept"]
+    alone.story.news.append("kept")
+    assert alone.ask("POST", "/v1/wait", {"timeout": 0}, "agent.gpu0")[1]["news"] == ["kept"]
 
 
 def test_a_result_is_waited_for_without_waking_oneself(served: Served) -> None:
@@ -207,28 +208,28 @@ def test_a_result_is_waited_for_without_waking_oneself(served: Served) -> None:
     assert [verb for verb, _ in served.story.asked].count("experiment") <= 4
 
 
-def test_waiters_are_sent_home_at_the_end(served: Served) -> None:
+def test_waiters_are_sent_home_at_the_end(alone: Served) -> None:
     answers: list[int] = []
     waiting = threading.Thread(
-        target=lambda: answers.append(served.ask("POST", "/v1/wait", {"timeout": 50}, "agent.gpu0")[0])
+        target=lambda: answers.append(alone.ask("POST", "/v1/wait", {"timeout": 50}, "agent.gpu0")[0])
     )
     waiting.start()
-    until(lambda: served.story.asked)
-    asyncio_loop = served.desk._asyncio
+    until(lambda: alone.story.asked)
+    asyncio_loop = alone.desk._asyncio
     assert asyncio_loop is not None
-    asyncio_loop.call_soon_threadsafe(served.desk.close)
+    asyncio_loop.call_soon_threadsafe(alone.desk.close)
     waiting.join(40)
     assert answers == [503]
 
 
-def test_events_come_from_the_ledger(served: Served) -> None:
-    assert served.ask("GET", "/v1/events")[1] == {"events": []}
-    with closing(open_writer(served.workspace.ledger)) as db:
+def test_events_come_from_the_ledger(alone: Served) -> None:
+    assert alone.ask("GET", "/v1/events")[1] == {"events": []}
+    with closing(open_writer(alone.workspace.ledger)) as db:
         for n in range(3):
             db.execute(
                 "INSERT INTO events (campaign, at, kind, data) VALUES (1, ?, 'paused', '{\"n\": 1}')", (float(n),)
             )
-    got = served.ask("GET", "/v1/events?after=1", who="viewer")[1]["events"]
+    got = alone.ask("GET", "/v1/events?after=1", who="viewer")[1]["events"]
     assert [e["seq"] for e in got] == [2, 3]
     assert got[0] == {
         "seq": 2,
@@ -241,12 +242,12 @@ def test_events_come_from_the_ledger(served: Served) -> None:
     }
 
 
-def test_health_says_what_broke(served: Served) -> None:
-    assert served.ask("GET", "/v1/health", who="viewer")[1]["trouble"] is None
-    served.story.step_error = RuntimeError("a bug in a step")
-    served.ask("POST", "/v1/pause")
-    until(lambda: served.loop.trouble)
-    answer = served.ask("GET", "/v1/health", who="viewer")[1]
+def test_health_says_what_broke(alone: Served) -> None:
+    assert alone.ask("GET", "/v1/health", who="viewer")[1]["trouble"] is None
+    alone.story.step_error = RuntimeError("a bug in a step")
+    alone.ask("POST", "/v1/pause")
+    until(lambda: alone.loop.trouble)
+    answer = alone.ask("GET", "/v1/health", who="viewer")[1]
     assert answer["ok"] is True
     assert "a bug in a step" in answer["trouble"]
-    assert answer["workspace"] == str(served.workspace.root)
+    assert answer["workspace"] == str(alone.workspace.root)

@@ -29,7 +29,9 @@ def over(place: Workspace, clone: Path, monkeypatch: pytest.MonkeyPatch) -> Work
     ledger.change("campaigns", {"id": 1}, task=task)
     trees = Worktrees(hub, place.worktrees, ["train.py"])
     for name in ("a", "b", "c"):
-        ledger.add("agents", name=name, campaign=1, kind="tuner", state="stopped", base="e0001", tip="e0001", created=1.0)
+        ledger.add(
+            "agents", name=name, campaign=1, kind="tuner", state="stopped", base="e0001", tip="e0001", created=1.0
+        )
         trees.add(name, commit)
     ledger.close()
     run = place.run_folder(1, 1)

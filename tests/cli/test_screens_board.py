@@ -36,18 +36,39 @@ def harmless(text: str, width: int = 100) -> list[str]:
     return text.splitlines()
 
 
-def test_the_board_is_a_hundred_wide_and_says_what_it_shows(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_board_is_a_hundred_wide_and_says_what_it_shows(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     leaderboard.run(workspace)
     lines = harmless(capsys.readouterr().out)
-    assert lines[0] == '  val_bpb on H100 · est. = shrunk towards "no effect" · raw = mean of its runs · lower is better'
-    assert lines[1].split() == ["#", "exp", "commit", "est.", "±", "raw", "n", "state", "agent", "kind", "lines", "what"]
+    assert (
+        lines[0] == '  val_bpb on H100 · est. = shrunk towards "no effect" · raw = mean of its runs · lower is better'
+    )
+    assert lines[1].split() == [
+        "#",
+        "exp",
+        "commit",
+        "est.",
+        "±",
+        "raw",
+        "n",
+        "state",
+        "agent",
+        "kind",
+        "lines",
+        "what",
+    ]
     assert any("★ best" in line and night.best in line for line in lines)
     assert any("baseline" in line and "e0001" in line and "0.9981" in line for line in lines)
-    assert lines[-1].startswith("  60 experiments; top 10 shown (-n 50, --json, --tsv, --raw sorts by raw).  Why: swarm show e0")
+    assert lines[-1].startswith(
+        "  60 experiments; top 10 shown (-n 50, --json, --tsv, --raw sorts by raw).  Why: swarm show e0"
+    )
     assert "improvement" not in "\n".join(lines)
 
 
-def test_json_has_the_keys_that_programs_rely_on(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_keys_that_programs_rely_on(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     leaderboard.run(workspace, 3, as_json=True)
     rows = json.loads(capsys.readouterr().out)
     assert [list(r) for r in rows] == [KEYS] * 3
@@ -55,7 +76,9 @@ def test_json_has_the_keys_that_programs_rely_on(night: Night, workspace: Worksp
     assert len(rows[0]["commit"]) == 40
 
 
-def test_tsv_is_a_header_and_a_line_each(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tsv_is_a_header_and_a_line_each(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     night.db.execute("UPDATE experiments SET description='a\tb\nc'")
     leaderboard.run(workspace, 4, tsv=True)
     lines = capsys.readouterr().out.splitlines()
@@ -97,13 +120,22 @@ def test_agents_cannot_paint_on_a_screen(workspace: Workspace, capsys: pytest.Ca
 
 
 def test_show_tells_the_verdict_and_why(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    night.db.execute("UPDATE experiments SET hypothesis='because of the norm', expect=0.98, reason='val_bpb .99 against 1.0' WHERE id=?", (night.best,))
+    night.db.execute(
+        "UPDATE experiments SET hypothesis='because of the norm', expect=0.98, reason='val_bpb .99 against 1.0' WHERE id=?",
+        (night.best,),
+    )
     show.run(workspace, "best")
     lines = harmless(capsys.readouterr().out)
     text = "\n".join(lines)
     assert lines[0].startswith(f"  {night.best} ")
     assert "★ best" in lines[0]
-    for part in ("because of the norm", "keep: val_bpb .99 against 1.0 · P(better) 0.", "confirming", "expected 0.9800", f"swarm log {night.best}"):
+    for part in (
+        "because of the norm",
+        "keep: val_bpb .99 against 1.0 · P(better) 0.",
+        "confirming",
+        "expected 0.9800",
+        f"swarm log {night.best}",
+    ):
         assert part in text
     show.run(workspace, "best", as_json=True)
     card = json.loads(capsys.readouterr().out)
@@ -112,7 +144,9 @@ def test_show_tells_the_verdict_and_why(night: Night, workspace: Workspace, caps
     assert card["patch"].startswith("--- a/train.py")
 
 
-def test_show_of_a_crash_has_its_last_lines(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_of_a_crash_has_its_last_lines(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     ident = night.db.execute("SELECT id FROM experiments WHERE verdict='crash'").fetchone()[0]
     show.run(workspace, ident)
     text = capsys.readouterr().out
@@ -137,12 +171,16 @@ def test_diff_says_what_is_compared(night: Night, workspace: Workspace, capsys: 
         diff.run(workspace, "e0001")
 
 
-def test_log_shows_the_end_of_the_last_run(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_shows_the_end_of_the_last_run(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = night.db.execute("SELECT MAX(id) FROM runs WHERE experiment='e0002'").fetchone()[0]
     folder = workspace.run_folder(run, 1)
     folder.mkdir(parents=True)
     steps = "\r".join(f"step {n}" for n in range(100))
-    (folder / "log.txt").write_text("loading\n" + steps + "\n" + "".join(f"line {n}\n" for n in range(500)) + "---\nval_bpb: 1\n")
+    (folder / "log.txt").write_text(
+        "loading\n" + steps + "\n" + "".join(f"line {n}\n" for n in range(500)) + "---\nval_bpb: 1\n"
+    )
     log.run(workspace, "e0002", 20)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("# e0002 ")
@@ -152,7 +190,9 @@ def test_log_shows_the_end_of_the_last_run(night: Night, workspace: Workspace, c
     assert len(lines) == 1 + log.HEAD + 1 + 20
 
 
-def test_a_long_log_is_read_from_its_ends(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_log_is_read_from_its_ends(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = night.db.execute("SELECT MAX(id) FROM runs WHERE experiment='e0002'").fetchone()[0]
     folder = workspace.run_folder(run, 1)
     folder.mkdir(parents=True)
@@ -163,7 +203,9 @@ def test_a_long_log_is_read_from_its_ends(night: Night, workspace: Workspace, ca
     assert lines[-1] == "last"
 
 
-def test_a_log_that_is_gone_leaves_what_the_ledger_kept(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_that_is_gone_leaves_what_the_ledger_kept(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     ident = night.db.execute("SELECT id FROM experiments WHERE verdict='crash'").fetchone()[0]
     log.run(workspace, ident, 20)
     assert "CUDA out of memory" in capsys.readouterr().out
@@ -171,7 +213,9 @@ def test_a_log_that_is_gone_leaves_what_the_ledger_kept(night: Night, workspace:
     assert "log is gone" in capsys.readouterr().out
 
 
-def test_export_writes_results_and_spares_other_peoples(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_writes_results_and_spares_other_peoples(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     export.run(workspace)
     path = workspace.root / "results.tsv"
     assert len(path.read_text().splitlines()) == 62

@@ -13,7 +13,9 @@ import pytest
 
 from swarm import clock, procs
 from swarm.cli import news, plot, status, watch
+from swarm.cli.picture import AXES, picture_of
 from swarm.errors import SwarmError, UsageError
+from swarm.ledger.reader import Reader
 from swarm.research.experiment import Event
 from swarm.workspace import Workspace
 from tests.cli.test_screens_board import harmless
@@ -65,7 +67,9 @@ def test_status_says_all_in_a_few_lines(night: Night, workspace: Workspace, caps
 
 
 @pytest.mark.usefixtures("coordinator")
-def test_status_tells_what_agents_and_their_gpus_do(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_tells_what_agents_and_their_gpus_do(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     add(night.db, "experiments", id="e0700", campaign=1, agent="gpu0-claude", origin="submit", kind="code", description="x", stage="bound",
         created=night.now)  # fmt: skip
     night.run("e0700", "screen", None, "0", status="running", ended=None, started=night.now - 160)
@@ -74,14 +78,20 @@ def test_status_tells_what_agents_and_their_gpus_do(night: Night, workspace: Wor
     night.db.execute("UPDATE agents SET state='crashed', until=? WHERE name='gpu2-claude'", (night.now + 90,))
     night.db.execute("UPDATE agents SET state='stopped' WHERE name='gpu3-codex'")
     status.run(workspace)
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  gpu") and "-" in line}
+    lines = {
+        line.split()[0]: line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("  gpu") and "-" in line
+    }
     assert "training e0700 3:10 · writing the next" in lines["gpu0-claude"]
     assert "rate limit until " in lines["gpu1-codex"]
     assert "! its process ended" in lines["gpu2-claude"]
     assert "stopped" in lines["gpu3-codex"]
 
 
-def test_status_without_a_coordinator_says_so_and_what_to_type(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_without_a_coordinator_says_so_and_what_to_type(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     status.run(workspace)
     text = capsys.readouterr().out
     harmless(text)
@@ -125,7 +135,9 @@ def test_nothing_recorded_says_how_to_begin(workspace: Workspace) -> None:
         assert "swarm spawn" in error.value.hint
 
 
-def test_watch_without_a_terminal_draws_once(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_without_a_terminal_draws_once(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     night.say("told", "gpu0-claude", None, text=HOSTILE)
     night.say("machine", None, None, text=HOSTILE)
     watch.run(workspace)
@@ -169,7 +181,7 @@ def test_every_event_has_a_sentence(kind: str, data: dict[str, object]) -> None:
     assert news.line(Event(1, 1, 1000.0, "unknown kind", None, None, "not json"), 1000.0) is None
 
 
-@pytest.mark.parametrize("by", plot.AXES)
+@pytest.mark.parametrize("by", AXES)
 @pytest.mark.parametrize("better", ["lower", "higher"])
 def test_the_picture_is_drawn(workspace: Workspace, capsys: pytest.CaptureFixture[str], by: str, better: str) -> None:
     night = made(workspace.ledger, 40, better=better)
@@ -180,8 +192,8 @@ def test_the_picture_is_drawn(workspace: Workspace, capsys: pytest.CaptureFixtur
     plot.run(workspace, out, by)
     text = out.read_text()
     assert "<svg" in text
-    with plot.Reader(workspace.ledger) as reader:
-        picture = plot.picture_of(reader, by)
+    with Reader(workspace.ledger) as reader:
+        picture = picture_of(reader, by)
     assert len(picture.dots) == 40
     xs = [d.x for d in picture.dots]
     assert xs == sorted(xs)

@@ -8,20 +8,35 @@ from typing import Any
 
 import pytest
 
+from swarm import slots
 from swarm.cli import machine, spawn, spawned
 from swarm.config import Stop
 from swarm.errors import SwarmError
+from swarm.runner import sandbox
+from swarm.slots import choosing, nvidia
 from swarm.workspace import Workspace
 from tests.cli.conftest import FakeClient, Typed
 
 SLOTS: list[dict[str, Any]] = [
-    {"id": "0", "devices": "cpu:0", "accelerator": "x86", "torch": "", "device_nodes": []},
-    {"id": "1", "devices": "cpu:1", "accelerator": "x86", "torch": "", "device_nodes": []},
+    {"id": "0", "devices": "cpu:4", "accelerator": "x86", "torch": "2.9", "device_nodes": []},
+    {"id": "1", "devices": "cpu:5", "accelerator": "x86", "torch": "2.9", "device_nodes": []},
 ]
 AGENTS: list[dict[str, Any]] = [
-    {"name": f"cpu{i}-tuner", "kind": "tuner", "options": {}, "program": None, "slot": str(i)} for i in (0, 1)
+    {"name": f"cpu{i}-tuner", "kind": "tuner", "options": {"device": "cpu"}, "program": None, "slot": str(i)}
+    for i in (0, 1)
 ]
-ANSWER = {"campaign": "c1", "base": "ab" * 20, "runs": 3, "notes": ["your uncommitted edits are part of it"], "agents": []}
+ANSWER = {
+    "campaign": "c1",
+    "base": "ab" * 20,
+    "runs": 3,
+    "notes": ["your uncommitted edits are part of it"],
+    "agents": [],
+}
+
+
+def with_gpus(monkeypatch: pytest.MonkeyPatch, those: list[slots.Gpu]) -> None:
+    monkeypatch.setattr(slots, "gpus", lambda: those)
+    monkeypatch.setattr(nvidia, "gpus", lambda: those)
 
 
 @pytest.fixture
@@ -29,20 +44,22 @@ def asked(monkeypatch: pytest.MonkeyPatch, home: Path) -> FakeClient:
     """Two CPU cores, a prepared cache, and a coordinator that says yes."""
     (home / ".cache" / "swarm").mkdir(parents=True)
     (home / ".cache" / "swarm" / "fingerprint.json").write_text("{}")
-    monkeypatch.setattr(spawn, "places", lambda workspace, asked, config: ("cpu", SLOTS))
-    monkeypatch.setattr(spawn, "deal", lambda workspace, asked, config, task, slots: AGENTS)
+    monkeypatch.setattr(choosing, "cores", lambda: [4, 5])
+    monkeypatch.setattr(choosing, "cpu_model", lambda: "x86")
+    monkeypatch.setattr(choosing, "torch_version", lambda python=None: "2.9")
+    with_gpus(monkeypatch, [])
     fake = FakeClient({"spawn": ANSWER})
     monkeypatch.setattr("swarm.daemon.start.ensure", lambda workspace: fake)
     return fake
 
 
 def test_spawn(typed: Typed, place: Workspace, asked: FakeClient) -> None:
-    code, out, err = typed("spawn", "--hours", "2", "--sandbox", "off")
+    code, out, err = typed("spawn", "--device", "cpu", "--hours", "2", "--sandbox", "off")
     assert (code, err) == (0, "")
     ((path, body),) = asked.asked
     assert path == "spawn"
     assert body["agents"] == AGENTS
-    assert [s["id"] for s in body["slots"]] == ["0", "1"]
+    assert body["slots"] == SLOTS
     assert body["stop"]["hours"] == 2
     assert body["policy"]["sandbox"] == "off"
     assert body["task"]["budget"].startswith("flops:")
@@ -59,13 +76,13 @@ def test_spawn(typed: Typed, place: Workspace, asked: FakeClient) -> None:
 def test_the_request_is_what_the_door_takes(typed: Typed, place: Workspace, asked: FakeClient) -> None:
     from swarm.api import wire
 
-    typed("spawn", "--hours", "2")
+    typed("spawn", "--device", "cpu", "--hours", "2")
     ((_, body),) = asked.asked
     wire.Spawn.model_validate(json.loads(json.dumps(body)))
 
 
 def test_without_a_terminal_the_end_must_be_said(typed: Typed, place: Workspace, asked: FakeClient) -> None:
-    code, _, err = typed("spawn")
+    code, _, err = typed("spawn", "--device", "cpu")
     assert code == 1
     assert "--hours 10" in err
     assert asked.asked == []
@@ -82,7 +99,7 @@ def test_when_it_stops() -> None:
 
 def test_data_that_is_not_prepared(typed: Typed, place: Workspace, asked: FakeClient, home: Path) -> None:
     (home / ".cache" / "swarm" / "fingerprint.json").unlink()
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "swarm prepare" in err
     assert asked.asked == []
@@ -94,21 +111,23 @@ def test_torch_that_is_not_there(
 ) -> None:
     (template / "train.py").write_text("import torch\n")
     monkeypatch.setattr(machine, "interpreter", lambda python: machine.Interpreter("/some/python", "3.11.2", {}))
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "/some/python -m pip install" in err
 
 
 def test_a_python_that_does_not_start(typed: Typed, place: Workspace, asked: FakeClient) -> None:
     place.yaml.write_text("task: {path: templates, python: /nowhere/python}\n")
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "/nowhere/python" in err
 
 
-def test_missing_system_programs(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_system_programs(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine, "absent", lambda programs=(): ["git", "tmux"])
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "apt-get install -y git tmux" in err
 
@@ -116,19 +135,19 @@ def test_missing_system_programs(typed: Typed, place: Workspace, asked: FakeClie
 def test_a_required_sandbox_that_does_not_work(
     typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "bubblewrap_works", lambda: "not installed")
-    code, _, err = typed("spawn", "--hours", "2", "--sandbox", "required")
+    monkeypatch.setattr(sandbox, "trouble", lambda: "not installed")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2", "--sandbox", "required")
     assert code == 1
     assert "bubblewrap" in err
-    assert typed("spawn", "--hours", "2", "--sandbox", "perhaps")[0] == 2
-    code, out, _ = typed("spawn", "--hours", "2")
+    assert typed("spawn", "--device", "cpu", "--hours", "2", "--sandbox", "perhaps")[0] == 2
+    code, out, _ = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 0
     assert "NOT sandboxed" in out
 
 
 def test_a_mistake_in_swarm_yaml(typed: Typed, place: Workspace, asked: FakeClient) -> None:
     place.yaml.write_text("stopp: {hours: 1}\n")
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "stopp" in err
 
@@ -140,7 +159,7 @@ def test_more_agents_share_the_end_that_was_said(typed: Typed, place: Workspace,
     ledger.change("campaigns", {"id": 1}, stop=json.dumps({"rule": {"hours": 3.0}, "since": 1000.0}))
     ledger.close()
     asked.answers["spawn"] = {**ANSWER, "runs": 0}
-    code, out, _ = typed("spawn")
+    code, out, _ = typed("spawn", "--device", "cpu")
     assert code == 0
     assert asked.asked[0][1]["stop"]["hours"] == 3
     assert "(3 h)" in out
@@ -159,12 +178,68 @@ def test_wall_seconds_tell_when() -> None:
 
 def test_spawn_in_a_clone_hides_itself(typed: Typed, clone: Path, asked: FakeClient, home: Path) -> None:
     cache = home / ".cache" / "autoresearch"
-    code, _, err = typed("spawn", "--hours", "2")
+    code, _, err = typed("spawn", "--device", "cpu", "--hours", "2")
     assert code == 1
     assert "autoresearch" in err
     assert sorted(p.name for p in clone.iterdir()) == [".git", "prepare.py", "program.md", "train.py"]
     cache.mkdir()
     (cache / "data").write_text("")
-    assert typed("spawn", "--hours", "2")[0] == 0
+    assert typed("spawn", "--device", "cpu", "--hours", "2")[0] == 0
     assert "/.swarm/" in (clone / ".git" / "info" / "exclude").read_text()
     assert asked.asked[0][1]["task"]["seed"] == "none"
+
+
+def test_agents_are_dealt(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    place.yaml.write_text("commands: {aider: 'cat {brief}'}\n")
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents")
+    assert typed(*words, "aider:1,tuner:1,command:1", "--command", "echo {brief}")[0] == 0
+    agents = asked.asked[-1][1]["agents"]
+    assert [(a["name"], a["kind"], a["slot"], a["program"]) for a in agents] == [
+        ("aider-1", "command", None, "architecture"),
+        ("tuner-1", "tuner", None, None),
+        ("command-1", "command", None, "optimizer"),
+    ]
+    assert agents[0]["options"] == {"command": "cat {brief}"}
+    assert typed("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}")[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["options"] == {"command": "echo {brief}"}
+    assert typed(*words, "tuner:0")[0] == 2
+    code, _, err = typed(*words, "claude")
+    assert code == 1
+    assert "come next" in err
+    assert typed("spawn", "--device", "cpu", "--hours", "1", "--gpus", "7")[0] == 1
+    assert typed("spawn", "--device", "abacus", "--hours", "1")[0] == 2
+
+
+def test_no_gpu_and_nobody_asked_for_a_cpu(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    code, _, err = typed("spawn", "--hours", "1", "--gpus", "8", "--agents", "claude,codex")
+    assert code == 1
+    assert "no NVIDIA or AMD GPU here" in err
+    assert "swarm spawn --device cpu --gpus 2 --agents tuner" in err
+    assert asked.asked == []
+
+
+def test_gpus(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    those = [slots.Gpu(i, f"GPU-{i}", "NVIDIA H100", 80000, device_nodes=(f"/dev/nvidia{i}",)) for i in range(4)]
+    with_gpus(monkeypatch, those)
+    place.yaml.write_text("task: {path: templates, gpus_per_run: 2}\n")
+    code, out, err = typed("spawn", "--hours", "1", "--gpus", "0-3", "--agents", "tuner")
+    assert (code, err) == (0, "")
+    body = asked.asked[-1][1]
+    assert [s["id"] for s in body["slots"]] == ["0-1", "2-3"]
+    assert body["task"]["budget"] == "wall:300"
+    assert [a["name"] for a in body["agents"]] == ["gpu0-1-tuner", "gpu2-3-tuner"]
+    assert "First agent results about" in out
+
+
+def test_a_taken_core_is_refused(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    from tests.cli.test_verbs import recorded
+
+    ledger = recorded(place)
+    klass = ledger.klass("x86", "2.9", "wall:300")
+    ledger.add("slots", id="0", campaign=1, klass=klass, devices="cpu:4")
+    ledger.close()
+    code, _, err = typed("spawn", "--device", "cpu", "--gpus", "0,", "--agents", "tuner")
+    assert (code, asked.asked) == (1, [])
+    assert "taken already" in err
+    assert typed("spawn", "--device", "cpu", "--agents", "tuner")[0] == 0
+    assert [s["id"] for s in asked.asked[-1][1]["slots"]] == ["1"]

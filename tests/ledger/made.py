@@ -61,7 +61,16 @@ class Night:
         for n in range(self.agents):
             name = f"gpu{n}-{('claude', 'codex')[n % 2]}"
             devices = f"GPU-{n:08x}" if device == "GPU" else f"cpu:{n}"
-            add(self.db, "slots", id=str(n), campaign=self.campaign, klass=1, devices=devices, agent=name, free_since=None)
+            add(
+                self.db,
+                "slots",
+                id=str(n),
+                campaign=self.campaign,
+                klass=1,
+                devices=devices,
+                agent=name,
+                free_since=None,
+            )
             add(self.db, "agents", name=name, campaign=self.campaign, kind=name.split("-")[1], state="thinking",
                 base="e0001", tip="e0001", created=START)  # fmt: skip
             self.tips[name] = "e0001"
@@ -112,10 +121,11 @@ class Night:
         values: dict[str, Any] = {
             "status": "crashed" if loss is None else "finished", "score": None if loss is None else self.sign * loss,
             "ended": self.now + self.seconds, "seconds": self.seconds, "training_s": 300.1, "attempt": 1,
+            "started": self.now,
         } | more  # fmt: skip
         add(self.db, "runs", id=self.runs, experiment=experiment, purpose=purpose, seed=self.runs, slot=slot, klass=1, key="k",
-            queued=self.now, started=self.now, **values)  # fmt: skip
-        add(self.db, "attempts", run=self.runs, n=1, slot=slot, boot_id="b", started=self.now, ended=values["ended"],
+            queued=self.now, **values)  # fmt: skip
+        add(self.db, "attempts", run=self.runs, n=1, slot=slot, boot_id="b", started=values["started"], ended=values["ended"],
             outcome=values["status"] if values["ended"] else None)  # fmt: skip
         return self.runs
 
@@ -132,7 +142,9 @@ class Night:
         parent = self.tips[agent]
         description = IDEAS[self.dice.randrange(len(IDEAS))]
         kind = "code" if self.dice.random() < 0.4 else "const"
-        self.experiment(ident, parent, description, agent=agent, kind=kind, lines=self.dice.randint(-9, 21) if kind == "code" else 0)
+        self.experiment(
+            ident, parent, description, agent=agent, kind=kind, lines=self.dice.randint(-9, 21) if kind == "code" else 0
+        )
         if self.dice.random() < 0.06:
             self.run(ident, "screen", None, slot, reason="oom\nCUDA out of memory")
             self.now += self.seconds
@@ -166,13 +178,29 @@ class Night:
             self.db.execute("UPDATE experiments SET dropped=1 WHERE id=?", (ident,))
             self.say("not-held", agent, ident, p=0.2, n=2)
             return
-        add(self.db, "promotions", campaign=self.campaign, experiment=ident, previous=self.best, by="confirmation", p=0.8, at=self.now)
+        add(
+            self.db,
+            "promotions",
+            campaign=self.campaign,
+            experiment=ident,
+            previous=self.best,
+            by="confirmation",
+            p=0.8,
+            at=self.now,
+        )
         self.say("promoted", None, ident, previous=self.best, by="confirmation", p=0.8)
         self.best = ident
         self.db.execute("UPDATE campaigns SET best=? WHERE id=?", (ident, self.campaign))
 
 
-def made(path: Path, experiments: int = 40, agents: int = 4, better: str = "lower", device: str = "GPU", patch: str | None = None) -> Night:
+def made(
+    path: Path,
+    experiments: int = 40,
+    agents: int = 4,
+    better: str = "lower",
+    device: str = "GPU",
+    patch: str | None = None,
+) -> Night:
     """A campaign in full swing at `path`: `experiments` judged, its agents at work on the next ones."""
     db = connect(path)
     night = Night(db, agents, 1.0 if better == "lower" else -1.0)

@@ -53,7 +53,9 @@ def test_digits_that_fit_two_commits_are_refused_with_their_names(ledger: Path) 
 
 def test_a_repeated_commit_is_the_experiment_that_was_measured(ledger: Path) -> None:
     db = sqlite3.connect(ledger)
-    db.execute("UPDATE experiments SET same_as='e0009', \"commit\"=(SELECT \"commit\" FROM experiments WHERE id='e0009') WHERE id='e0003'")
+    db.execute(
+        "UPDATE experiments SET same_as='e0009', \"commit\"=(SELECT \"commit\" FROM experiments WHERE id='e0009') WHERE id='e0003'"
+    )
     db.commit()
     with Reader(ledger) as reader:
         assert reader.find(str(reader.find("e0009").commit)).id == "e0009"
@@ -97,7 +99,9 @@ def test_repeats_are_experiments_measured_more_than_once(ledger: Path) -> None:
         campaign = reader.campaign()
         groups = reader.repeats(campaign, 1)
         assert all(len(g) > 1 for g in groups)
-        expected = reader.value("SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE status='finished' GROUP BY experiment HAVING COUNT(*)>1)")
+        expected = reader.value(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE status='finished' GROUP BY experiment HAVING COUNT(*)>1)"
+        )
         assert len(groups) == expected
         assert reader.repeats(campaign, 99) == []
 
@@ -124,11 +128,46 @@ def test_events_come_in_order_and_by_kind(ledger: Path) -> None:
 
 def test_runs_under_way_and_queues(ledger: Path) -> None:
     db = sqlite3.connect(ledger)
-    add(db, "experiments", id="e0801", campaign=1, agent="gpu0-claude", origin="submit", kind="code", description="x", stage="bound", created=START)
-    add(db, "experiments", id="e0802", campaign=1, agent="gpu0-claude", origin="submit", kind="code", description="x", stage="queued", created=START)
+    add(
+        db,
+        "experiments",
+        id="e0801",
+        campaign=1,
+        agent="gpu0-claude",
+        origin="submit",
+        kind="code",
+        description="x",
+        stage="bound",
+        created=START,
+    )
+    add(
+        db,
+        "experiments",
+        id="e0802",
+        campaign=1,
+        agent="gpu0-claude",
+        origin="submit",
+        kind="code",
+        description="x",
+        stage="queued",
+        created=START,
+    )
     add(db, "experiments", id="e0803", campaign=1, agent="gpu1-codex", origin="stack", kind="code", description="x", stage="queued",
         rebase_onto="e0009", created=START)  # fmt: skip
-    add(db, "runs", id=9001, experiment="e0801", purpose="screen", seed=1, slot="0", klass=1, status="running", attempt=1, queued=START, started=START)
+    add(
+        db,
+        "runs",
+        id=9001,
+        experiment="e0801",
+        purpose="screen",
+        seed=1,
+        slot="0",
+        klass=1,
+        status="running",
+        attempt=1,
+        queued=START,
+        started=START,
+    )
     db.commit()
     with Reader(ledger) as reader:
         assert [(r.experiment, a) for r, a in reader.going(1)] == [("e0801", "gpu0-claude")]

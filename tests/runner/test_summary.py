@@ -75,12 +75,12 @@ def test_a_kernel_may_be_named_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["---\n" * 300_000, "---\na: b\n" * 200_000, "a:" + " " * 2_000_000 + "b", "a: b\n" * 300_000]
+    "text", ["---\n" * 100_000, "---\na: b\n" * 50_000, "a:" + " " * 2_000_000 + "b", "a: b\n" * 100_000]
 )
 def test_hostile_output_is_read_in_no_time(text: str) -> None:
     begun = time.process_time()
     assert parse(text, "val_bpb").problem == "no summary"
-    assert time.process_time() - begun < 20
+    assert time.process_time() - begun < 5
 
 
 @given(st.text(max_size=300))

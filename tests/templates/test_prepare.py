@@ -150,8 +150,9 @@ def test_one_file_missing_of_two(
 
 
 def test_parquet_folders(template: Template, tmp_path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as arrow
+    from pyarrow import parquet
+
     for i in range(3):
         parquet.write_table(arrow.table({"text": [f"text {i}", f"more {i}"]}), tmp_path / f"shard_{i}.parquet")
     assert list(template.prepare.folder(tmp_path, "val")) == ["text 2", "more 2"]

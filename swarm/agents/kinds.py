@@ -1,0 +1,38 @@
+"""The kinds of agents by name. A new one is a module with a class like `CommandKind` and a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from swarm.errors import SwarmError
+from swarm.ports import AgentKind
+
+KINDS = {
+    "tuner": ("swarm.agents.tuner", "TunerKind"),
+    "command": ("swarm.agents.command", "CommandKind"),
+    "scripted": ("swarm.agents.scripted", "ScriptedKind"),
+}
+NEXT = {"claude": "claude -p", "codex": "codex exec"}
+
+
+def kinds() -> list[str]:
+    """The names of the kinds that can be spawned."""
+    return list(KINDS)
+
+
+def kind(name: str) -> AgentKind:
+    """The kind of this name, imported only now. Raises SwarmError for one that is not there (yet)."""
+    if name in KINDS:
+        module, cls = KINDS[name]
+        made: AgentKind = getattr(import_module(module), cls)()
+        return made
+    if name in NEXT:
+        raise SwarmError(
+            f"agents of kind {name} come next; they are not in this version.",
+            f"Until then any client works as a command: --agents command --command '{NEXT[name]} …{{brief}}…', or --agents tuner",
+        )
+    raise SwarmError(
+        f"there are no agents of kind {name}.",
+        f"There are: {', '.join(KINDS)} (claude and codex come next). Name a program of yours in swarm.yaml: "
+        f'commands: {{{name}: "… {{brief}}"}}',
+    )

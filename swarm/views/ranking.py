@@ -1,0 +1,123 @@
+"""The board of experiments: kept ones, best first. Scores are as printed by the training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swarm.ledger.reader import Reader, Tally
+from swarm.research.experiment import Campaign, Experiment, Promotion
+from swarm.research.judging import Belief, p_less, real_keeps
+from swarm.research.leaderboard import state_of
+
+JUDGED = ("keep", "discard", "crash")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An experiment on the board. `estimate` is shrunk towards "no effect", `score` the mean of its runs."""
+
+    rank: int | None
+    experiment: str
+    commit: str | None
+    agent: str | None
+    score: float | None
+    estimate: float | None
+    stderr: float | None
+    runs: int
+    state: str
+    verdict: str | None
+    p_better: float | None  # than its parent, as judged
+    kind: str
+    lines: int
+    hardware: str | None
+    peak_vram_mb: float | None
+    measured_by: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """`rows` best first; `below`: best and the baseline, where they are not among the rows."""
+
+    metric: str
+    better: str
+    hardware: str | None
+    rows: tuple[Row, ...]
+    below: tuple[Row, ...]
+    experiments: int  # judged: kept, discarded, crashed
+    kept: int
+    real: float  # how many of the kept are really better than what they changed
+    elsewhere: int  # measured experiments on other hardware, not comparable
+    raw: bool
+
+
+class Judge:
+    """Turns experiments of one campaign into rows."""
+
+    def __init__(self, reader: Reader, campaign: Campaign) -> None:
+        self.reader = reader
+        self.campaign = campaign
+        self.sign = 1.0 if campaign.better == "lower" else -1.0
+        self.promotions = reader.promotions(campaign.id)
+        self.promoted = {p.experiment for p in self.promotions}
+        self._best = self._belief(reader.experiment(campaign.best)) if campaign.best else None
+        self._hardware: dict[int | None, str | None] = {}
+
+    def row(self, e: Experiment, rank: int | None = None) -> Row:
+        mine = self._belief(e)
+        p = p_less(mine, self._best) if mine and self._best else None
+        state = state_of(e, self.campaign.best, self.promoted, self.campaign.baseline, p)
+        return Row(
+            rank, e.id, e.commit, e.agent, e.raw, e.estimate, e.stderr, e.runs, state, e.verdict, e.p_better, e.kind,
+            e.lines, self.hardware(e.klass), e.peak_vram_mb, e.measured_by, e.description,
+        )  # fmt: skip
+
+    def of(self, ident: str | None) -> Row | None:
+        e = self.reader.experiment(ident) if ident else None
+        return self.row(e) if e else None
+
+    def hardware(self, klass: int | None) -> str | None:
+        if klass not in self._hardware:
+            found = self.reader.klass(klass) if klass is not None else None
+            self._hardware[klass] = found.accelerator if found else None
+        return self._hardware[klass]
+
+    def standing(self) -> list[Promotion]:
+        return [p for p in self.promotions if p.withdrawn is None]
+
+    def _belief(self, e: Experiment | None) -> Belief | None:
+        if e is None or e.estimate is None or e.stderr is None:
+            return None
+        return Belief(self.sign * e.estimate, e.stderr**2)
+
+
+def board(reader: Reader, n: int = 10, raw: bool = False, everything: bool = False) -> Board:
+    """The first `n` rows of the newest campaign. Raises SwarmError when there is none."""
+    with reader.moment():
+        campaign = reader.campaign()
+        judge = Judge(reader, campaign)
+        home = reader.home(campaign.id)
+        rows = [judge.row(e, rank) for rank, e in enumerate(reader.top(campaign, home, n, raw, everything), 1)]
+        shown = {r.experiment for r in rows}
+        below = [judge.of(i) for i in dict.fromkeys((campaign.best, campaign.baseline)) if i and i not in shown]
+        count = verdicts(reader.tallies(campaign.id), reader, campaign)
+        sql = "SELECT COUNT(*) FROM experiments WHERE campaign=? AND estimate IS NOT NULL AND klass IS NOT ?"
+        many = reader.value("SELECT COUNT(DISTINCT klass) FROM slots WHERE campaign=?", campaign.id) > 1
+        elsewhere = int(reader.value(sql, campaign.id, home)) if many else 0
+        return Board(
+            campaign.metric, campaign.better, judge.hardware(home), tuple(rows), tuple(r for r in below if r),
+            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), real_keeps(reader.kept_ps(campaign.id)),
+            elsewhere, raw,
+        )  # fmt: skip
+
+
+def verdicts(tallies: list[Tally], reader: Reader, campaign: Campaign) -> dict[str, int]:
+    """Experiments by verdict; the baseline is none."""
+    found: dict[str, int] = {}
+    for tally in tallies:
+        if tally.verdict is not None:
+            found[tally.verdict] = found.get(tally.verdict, 0) + tally.count
+    verdict = reader.value("SELECT verdict FROM experiments WHERE id=?", campaign.baseline)
+    if verdict is not None:
+        found[verdict] -= 1
+    return found

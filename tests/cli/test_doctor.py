@@ -1,0 +1,59 @@
+"""doctor says what is missing, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarm import slots
+from swarm.cli import machine
+from swarm.runner import sandbox
+from swarm.workspace import Workspace
+from tests.cli.conftest import Typed
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "gpus", list)
+
+
+def test_doctor_on_a_fresh_place(typed: Typed, place: Workspace) -> None:
+    code, out, err = typed("doctor")
+    assert code == 1
+    assert "swarm prepare" in out
+    assert "not ready: data" in err
+    assert not place.hidden.exists()
+
+
+def test_doctor_when_all_is_well(typed: Typed, place: Workspace, home: Path) -> None:
+    (home / ".cache" / "swarm").mkdir(parents=True)
+    (home / ".cache" / "swarm" / "fingerprint.json").write_text("{}")
+    code, out, _ = typed("doctor")
+    assert code == 0
+    assert "none runs, none is needed" in out
+
+
+def test_doctor_outside(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = typed("doctor")
+    assert code == 1
+    assert "swarm init" in out
+
+
+def test_doctor_names_missing_programs(typed: Typed, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "absent", lambda programs=(): list(programs))
+    monkeypatch.setattr(machine, "git", lambda *words, cwd=None: None)
+    monkeypatch.setattr(sandbox, "trouble", lambda: "not installed")
+    code, out, err = typed("doctor")
+    assert code == 1
+    for package in ("git", "tmux", "bubblewrap"):
+        assert f"apt-get install -y {package}" in out
+    assert "git" in err
+
+
+def test_doctor_after_a_dead_coordinator(typed: Typed, place: Workspace) -> None:
+    from tests.cli.test_verbs import recorded
+
+    recorded(place).close()
+    assert "swarm resume" in typed("doctor")[1]
