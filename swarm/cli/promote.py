@@ -7,6 +7,7 @@ from typing import Any
 
 from swarm.cli.figures import score
 from swarm.cli.places import owner
+from swarm.cli.screen import chance
 
 
 def run(what: str | None, force: bool = False, hold: bool = False) -> None:
@@ -38,7 +39,7 @@ def lines(answer: Mapping[str, Any], held: bool = False) -> list[str]:
 def _moved(answer: Mapping[str, Any], name: str) -> str:
     was = str(answer.get("previous_experiment") or "nothing")
     p = answer.get("p")
-    sure = "" if p is None else f"P(better) {p:.2f}"
+    sure = "" if p is None else f"P(better) {chance(p)}"
     if answer.get("measuring"):
         n = int(answer.get("runs") or 0)
         runs = {0: "no run", 1: "one run"}.get(n, f"{n} runs")

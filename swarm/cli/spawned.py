@@ -149,7 +149,7 @@ def _table(plan: Plan) -> list[str]:
 def _now(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
     n, units = len(plan.agents), len(plan.slots)
     head = f"  {n} agent{' is' if n == 1 else 's are'} running ({took:.1f} s)."
-    if not answer.get("runs"):
+    if plan.end.policy is not None:
         return ["", f"{head} They join the campaign {answer.get('campaign', '')}. You can close this terminal."]
     seeds = int(answer["runs"])
     each = f", one per {_unit(plan)}" if seeds <= units else f", {units} at once"

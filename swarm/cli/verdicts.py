@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from swarm.cli.figures import score
-from swarm.cli.screen import clean
+from swarm.cli.screen import chance, clean
 from swarm.errors import SwarmError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def line(answer: Mapping[str, Any]) -> str:
     value = answer.get("score")
     shown = "" if value is None else f"  {score(float(value))}"
     p = answer.get("p", answer.get("p_better"))
-    sure = "" if p is None else f"   P(better) {float(p):.2f}"
+    sure = "" if p is None else f"   P(better) {chance(float(p))}"
     why = clean(str(answer.get("reason") or ""), lines=True).strip().splitlines()
     crash = f"   {why[-1]}" if why and answer.get("verdict") not in ("keep", "discard") else ""
     what = clean(str(answer.get("description") or ""))

@@ -31,6 +31,7 @@ from swarm.workspace import Workspace
 log = logging.getLogger(__name__)
 
 BEAT = 5.0  # seconds between heartbeats
+STARTING = 10.0  # seconds a coordinator may take until it answers
 QUIET = 20.0  # seconds without a request before a coordinator with nothing to do ends
 
 
@@ -52,7 +53,7 @@ def main(
     workspace.make()
     lock = take(workspace.lock)
     if lock is None:
-        return 0 if Client.at(workspace).alive() else 1
+        return 0 if _answers(workspace) else 1
     try:
         owner.check(workspace)
         owner.beat(workspace)
@@ -163,6 +164,14 @@ class Coordinator:
         if not self._server.should_exit and not procs.held(self._workspace.keeper):
             log.warning("the keeper died; starting another")
             start.keep(self._workspace, self._program)
+
+
+def _answers(workspace: Workspace) -> bool:
+    """Whether the coordinator that has the lock answers, or will in a moment."""
+    end = time.monotonic() + STARTING
+    while not (found := Client.at(workspace).alive()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
 
 
 def bound(workspace: Workspace) -> socket.socket:

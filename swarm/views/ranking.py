@@ -60,12 +60,14 @@ class Judge:
         self.sign = 1.0 if campaign.better == "lower" else -1.0
         self.promotions = reader.promotions(campaign.id)
         self.promoted = {p.experiment for p in self.promotions}
-        self._best = self._belief(reader.experiment(campaign.best)) if campaign.best else None
+        best = reader.experiment(campaign.best) if campaign.best else None
+        self._best = self._belief(best)
+        self._klass = best.klass if best else None
         self._hardware: dict[int | None, str | None] = {}
 
     def row(self, e: Experiment, rank: int | None = None) -> Row:
         mine = self._belief(e)
-        p = p_less(mine, self._best) if mine and self._best else None
+        p = p_less(mine, self._best) if mine and self._best and e.klass == self._klass else None
         state = state_of(e, self.campaign.best, self.promoted, self.campaign.baseline, p)
         return Row(
             rank, e.id, e.commit, e.agent, e.raw, e.estimate, e.stderr, e.runs, state, e.verdict, e.p_better, e.kind,

@@ -119,7 +119,10 @@ class Play:
     def spawn(self, agents: int = 2, pool: int = 0, **wish: Any) -> dict[str, Any]:
         """One slot per agent, or `pool` slots for all."""
         count = pool or agents
-        slots = [{"id": str(i), "devices": f"cpu:{i}", "accelerator": "core", "torch": "2", "device_nodes": []} for i in range(count)]
+        slots = [
+            {"id": str(i), "devices": f"cpu:{i}", "accelerator": "core", "torch": "2", "device_nodes": []}
+            for i in range(count)
+        ]
         named = [{"name": f"a{i}", "kind": "scripted", "slot": None if pool else str(i)} for i in range(agents)]
         task = {"path": str(self.task_folder), "run": "python train.py", "budget": "steps:100", **wish.pop("task", {})}
         return self.story.spawn(

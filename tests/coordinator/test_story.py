@@ -198,7 +198,12 @@ def test_a_lost_run_is_tried_again_three_times_and_then_it_is_the_machine(play: 
     play.executor.lose = False
     assert play.e(ident).verdict == "crash"
     assert "machine" in (play.e(ident).reason or "")
-    assert [r[0] for r in play.ledger.rows("SELECT a.outcome FROM attempts a JOIN runs r ON r.id=a.run WHERE r.experiment=?", ident)] == ["lost"] * 3
+    assert [
+        r[0]
+        for r in play.ledger.rows(
+            "SELECT a.outcome FROM attempts a JOIN runs r ON r.id=a.run WHERE r.experiment=?", ident
+        )
+    ] == ["lost"] * 3
 
 
 def test_a_person_promotes_undoes_and_holds(play: Play) -> None:

@@ -64,14 +64,18 @@ class Box:
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL")}
         return {**keep, "HOME": str(self.home), "PYTHONPATH": str(PROJECT), "TERM": "dumb", "COLUMNS": "100"}
 
-    def run(self, *words: str, code: int | None = 0, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, code: int | None = 0, cwd: Path | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `swarm WORDS` in the workspace. `code` None: whatever exit status."""
         done = subprocess.run(
             [sys.executable, "-m", "swarm", *words], cwd=cwd or self.ws, env={**self.env, **env}, text=True,
             capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE,
         )  # fmt: skip
         if code is not None:
-            assert done.returncode == code, f"swarm {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log()}"
+            assert done.returncode == code, (
+                f"swarm {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log()}"
+            )
         return done
 
     def log(self) -> str:
