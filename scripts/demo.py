@@ -106,8 +106,8 @@ def main() -> int:
     demo = Demo(next_folder(PROJECT / "demo"))
     console.print(
         f"[bold]A small swarm on {demo.cores} CPU cores.[/bold] It takes about 5 minutes, {LONGEST} at most; ctrl-C ends it.\n"
-        "  This is a toy: a 0.3M-parameter GPT that trains for seconds per run on your Python's own library. On a GPU\n"
-        "  the same commands train a 50M-parameter one for 5 minutes per run, with coding agents instead of tuners.\n"
+        "  This is a toy: a 0.3M-parameter GPT that trains for seconds per run on your Python's own library.\n"
+        "  On a GPU the same commands train a 50M-parameter one for 5 minutes per run.\n"
         f"  Workspace: {escape(str(demo.folder.relative_to(PROJECT)))}"
     )
     try:
@@ -182,14 +182,18 @@ def board(demo: Demo) -> Iterator[Callable[[], None]]:
 
         def draw() -> None:
             for line in news(demo):
-                console.print(line, markup=False)
+                console.print(line, markup=False, soft_wrap=True)
             bars.update(clock, completed=min(int(demo.seconds), int(SEARCH)))
             bars.update(count, completed=demo.experiments, total=max(ENOUGH, demo.experiments))
             if live is not None:
                 live.update(Group(bars, *(Text(f"  {line}") for line in now(demo))))
             elif demo.seconds - told[0] > 20:
                 told[0] = demo.seconds
-                console.print(f"  {demo.seconds:.0f} s · {demo.experiments} experiments · {now(demo)[0]}", markup=False)
+                console.print(
+                    f"  {demo.seconds:.0f} s · {demo.experiments} experiments · {now(demo)[0]}",
+                    markup=False,
+                    soft_wrap=True,
+                )
 
         yield draw
 
@@ -199,7 +203,7 @@ def now(demo: Demo) -> list[str]:
     sql = "SELECT id, estimate, description FROM experiments WHERE verdict='keep' OR id=(SELECT baseline FROM campaigns) ORDER BY estimate IS NULL, estimate LIMIT 1"
     found = next((r for r in demo.rows(sql) if r["estimate"] is not None), None)
     lines = [
-        f"best so far {found['estimate']:.4f}  {found['id']} {found['description'][:70]}"
+        f"best so far {found['estimate']:.4f}  {found['id']} {short(found['description'], 60)}"
         if found
         else "measuring the baseline"
     ]
@@ -207,7 +211,7 @@ def now(demo: Demo) -> list[str]:
         "SELECT r.experiment, r.purpose, r.slot, r.started, e.agent, e.description FROM runs r "
         "JOIN experiments e ON e.id=r.experiment WHERE r.status='running' ORDER BY r.slot"
     ):
-        what = f"{r['agent'] or ''} {r['description'][:50]}" if r["purpose"] == "screen" else f"{r['purpose']} run"
+        what = f"{r['agent'] or ''} {short(r['description'])}" if r["purpose"] == "screen" else f"{r['purpose']} run"
         lines.append(
             f"core {r['slot']}: {r['experiment']} {what.strip()}, {time.time() - (r['started'] or time.time()):.0f} s"
         )
@@ -234,13 +238,13 @@ def told(e: sqlite3.Row, data: dict[str, Any]) -> str:
         case "baseline":
             return f"baseline {data['score']:.4f}, one run spreads by {data['sd']:.4f}"
         case "judged" if data.get("verdict") in ("keep", "discard", "crash"):
-            return f"{e['experiment']} {data['verdict']:<8}{score:<7} {e['agent'] or ''}  {e['description'][:60]}"
+            return f"{e['experiment']} {data['verdict']:<8}{score:<7} {e['agent'] or ''}  {short(e['description'])}"
         case "confirming":
             return f"{e['experiment']} looks better than best: measuring it again, with another seed"
         case "not-held":
             return f"{e['experiment']} did not hold when it was measured again"
         case "promoted":
-            return f"★ {e['experiment']} {score} is the new best: {e['description'][:60]}"
+            return f"★ {e['experiment']} {score} is the new best: {short(e['description'])}"
         case "withdrawn":
             return f"{e['experiment']} is withdrawn by its later runs"
         case "rebased":
@@ -251,13 +255,18 @@ def told(e: sqlite3.Row, data: dict[str, Any]) -> str:
     return ""
 
 
+def short(text: str, room: int = 56) -> str:
+    """A description in one line of so many characters."""
+    return text if len(text) <= room else text[: room - 1].rstrip(" ,") + "…"
+
+
 def ending(demo: Demo) -> int:
     """Leaderboard, promotion, rebases, picture. Returns the exit status."""
     demo.swarm("leaderboard", "-n", "8")
     console.print()
     last = demo.confirmed()
     for line in [*promotions(demo), *rebases(demo)]:
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     demo.swarm("plot")
     minutes, seconds = divmod(int(demo.seconds), 60)
     place = demo.folder.relative_to(PROJECT)
@@ -276,7 +285,7 @@ def promotions(demo: Demo) -> list[str]:
         "WHERE p.by!='undo' ORDER BY p.id"
     )
     lines = [
-        f"promoted  {r['experiment']} {r['raw']:.4f} ({r['runs']} runs) by {r['agent']}: {r['description'][:50]}"
+        f"promoted  {r['experiment']} {r['raw']:.4f} ({r['runs']} runs) by {r['agent']}: {short(r['description'])}"
         + (f", P(better) {r['p']:.2f}" if r["p"] is not None else "") + (", withdrawn later" if r["withdrawn"] else "")
         for r in found if r["by"] == "confirmation"
     ]  # fmt: skip

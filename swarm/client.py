@@ -119,6 +119,8 @@ class Client:
         if self._door is not None:
             door = _parsed(self._door.read_bytes())
             url = str(door.get("url", ""))
+            if not url:
+                raise FileNotFoundError(self._door)
             if door.get("host", socket.gethostname()) != socket.gethostname():
                 raise Unanswered(
                     f"the coordinator of this workspace runs on {door['host']}.", f"Give the command on {door['host']}."

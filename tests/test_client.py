@@ -73,7 +73,9 @@ class Place:
 
     def say(self, port: int, host: str | None = None) -> None:
         note = {"url": f"http://127.0.0.1:{port}", "pid": 1, "host": host or socket.gethostname(), "boot_id": "b"}
-        self.workspace.door.write_text(json.dumps(note))
+        fresh = self.workspace.door.with_name("door.new")
+        fresh.write_text(json.dumps(note))
+        os.replace(fresh, self.workspace.door)
 
     def close(self) -> None:
         for server in self.servers:

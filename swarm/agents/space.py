@@ -25,7 +25,8 @@ LADDER = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 # Never touched: a luckier seed is not a better program, and the others are the machine's or the measurement's.
 LEFT_ALONE = re.compile(r"(^|_)(SEED|DEVICE|EVAL|VAL|LOG|PRINT|DEBUG|TIME|BUDGET)(_|$)")
 # What moves the loss most in this field; drawn more often.
-OFTEN = re.compile(r"(^|_)(LR|BATCH|DEPTH|WIDTH|DIM|SEQ|ASPECT|WARMDOWN|STEPS)(_|$)")
+OFTEN = re.compile(r"(^|_)(LR|BATCH|DEPTH|WIDTH|SEQ|ASPECT|WARMDOWN)(_|$)")
+HEAVY = 6.0
 
 Choice = int | float | bool | str | None
 
@@ -123,7 +124,7 @@ def read_options(options: Mapping[str, object]) -> tuple[frozenset[str] | None, 
 def around(constant: Constant) -> Dim | None:
     """The range around the value a constant has now; None for what is left alone (strings, tuples, a bare 0)."""
     name, value = constant.name, constant.value
-    weight = 3.0 if OFTEN.search(name) else 1.0
+    weight = HEAVY if OFTEN.search(name) else 1.0
     if isinstance(value, bool):
         return Dim(name, "choice", 0, 1, float(value), choices=(False, True), weight=weight)
     if isinstance(value, int):
@@ -183,11 +184,11 @@ def _told(constant: Constant, given: object) -> Dim:
         now = _at(scale, float(constant.value)) if isinstance(constant.value, int | float) else None
         a, b = (float(e) for e in ends if e is not None)
         integer = isinstance(constant.value, int) and not isinstance(constant.value, bool)
-        return Dim(name, scale, a, b, min(max(a if now is None else now, a), b), integer=integer, weight=3.0)
+        return Dim(name, scale, a, b, min(max(a if now is None else now, a), b), integer=integer, weight=HEAVY)
     assert isinstance(given, Sequence)
     choices = tuple(given)
     now = next((i for i, c in enumerate(choices) if c == constant.value and type(c) is type(constant.value)), 0)
-    return Dim(name, "choice", 0, len(choices) - 1, float(now), choices=choices, weight=3.0)
+    return Dim(name, "choice", 0, len(choices) - 1, float(now), choices=choices, weight=HEAVY)
 
 
 def _limits(name: str, given: Mapping[str, object]) -> tuple[float, float]:

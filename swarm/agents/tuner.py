@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from swarm.agents import seat as seats
+from swarm.agents.contact import AWAY, Contact
 from swarm.agents.proposing import STUDY, Seen, propose, signature
 from swarm.agents.space import Dim, placed, read_options, space
-from swarm.client import Client
 from swarm.errors import Refused, SwarmError
 from swarm.ports import Launch, Seat
 from swarm.research.constants import constants
 
-WAIT = 45.0  # seconds one question to the coordinator may stay open
 PAUSE = 2.0  # seconds after a refusal, or when nothing new comes to mind
-SLOWEST = 15.0  # seconds between two knocks at a door that nobody opens
-GIVE_UP = 900.0  # seconds without a coordinator; whoever watches the session starts a new one
 
 
 class TunerKind:
@@ -46,19 +41,13 @@ class TunerKind:
 
 
 class Tuner:
-    """The loop of one tuner. `say` prints a line in its pane, `pause` sleeps; tests give others."""
+    """The loop of one tuner."""
 
-    def __init__(
-        self,
-        seat: Seat,
-        client: Client,
-        say: Callable[[str], None] = print,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, seat: Seat, contact: Contact) -> None:
         self.seat = seat
-        self.client = client
-        self.say = say
-        self.pause = pause
+        self.contact = contact
+        self.client = contact.client
+        self.say = contact.say
         self.gpu = seat.options.get("device") == "cuda" or bool(seat.devices)
         self.flying: dict[str, dict[str, object]] = {}  # experiment → values
         self.taken: set[str] = set()
@@ -66,41 +55,28 @@ class Tuner:
         self.idle = ""
 
     def run(self) -> int:
-        """Until the campaign is over (0), or the coordinator stays away or sends this agent away (1)."""
-        away, knock = 0.0, 0.5
-        while True:
-            try:
-                heard = self.client.post("wait", timeout=WAIT)
-                if self._told(heard):
-                    return 0
-                if int(heard.get("room") or 0) > 0:
-                    self._try_one()
-                away, knock = 0.0, 0.5
-            except Refused as refused:
-                self.say(f"refused: {refused.message}")
-                if refused.status in (401, 403):
-                    return 1
-                self.pause(PAUSE)
-            except SwarmError as error:
-                if not away:
-                    self.say(f"{error.message} Trying again.")
-                if away > GIVE_UP:
-                    self.say("giving up: the coordinator did not come back")
-                    return 1
-                self.pause(knock)
-                away, knock = away + knock + self.client.patience, min(knock * 2, SLOWEST)
+        """Until the campaign is over; then 0.
 
-    def _told(self, heard: Mapping[str, Any]) -> bool:
-        """Print the news and the results; whether the campaign is over."""
-        for line in heard.get("news") or ():
-            self.say(f"· {line}")
-        for result in heard.get("results") or ():
-            self.flying.pop(str(result.get("experiment")), None)
-            self.say(result_line(result))
-        if heard.get("stop"):
-            self.say(f"the campaign is over{': ' + str(heard['why']) if heard.get('why') else ''}")
-            return True
-        return False
+        Raises SwarmError when the coordinator stays away, Refused when it sends this agent away.
+        """
+        while True:
+            heard = self.contact.wait()
+            for result in heard.get("results") or ():
+                self.flying.pop(str(result.get("experiment")), None)
+            if heard.get("stop"):
+                return 0
+            if int(heard.get("room") or 0) > 0:
+                self._go()
+
+    def _go(self) -> None:
+        """Try something; what the door does not take is said, and after a pause the next wait finds out why."""
+        try:
+            self._try_one()
+        except SwarmError as error:
+            if isinstance(error, Refused) and error.status in AWAY:
+                raise
+            self.say(f"not taken: {error.message}")
+            self.contact.pause(PAUSE)
 
     def _try_one(self) -> None:
         """Choose and submit one proposal. Raises Refused or SwarmError as the door does."""
@@ -136,7 +112,7 @@ class Tuner:
         if why != self.idle:
             self.say(f"{why}; waiting")
         self.idle = why
-        self.pause(PAUSE)
+        self.contact.pause(PAUSE)
 
 
 def read_values(texts: Mapping[str, str]) -> dict[str, object]:
@@ -150,23 +126,11 @@ def named(dims: Mapping[str, Dim], values: Mapping[str, object]) -> str:
     return signature({}, {name: dims[name].text(at) for name, at in placed(dims, values).items()})
 
 
-def result_line(result: Mapping[str, Any]) -> str:
-    """A result as a line in the pane."""
-    parts = [str(result.get("experiment")), str(result.get("verdict") or "?").ljust(8)]
-    if isinstance(score := result.get("score"), int | float):
-        parts.append(f"{score:.4f}")
-    if isinstance(delta := result.get("delta"), int | float):
-        parts.append(f"({delta:+.4f}, P {result.get('p') or 0:.2f})")
-    if result.get("verdict") in ("crash", "conflict") and result.get("reason"):
-        parts.append(str(result["reason"]).strip().splitlines()[-1][:100])
-    return "  ".join([*parts, str(result.get("description") or "")]).rstrip()
-
-
 def main() -> int:
     """The process of one tuner; its seat tells it where."""
     try:
         seat, client = seats.mine()
-        return Tuner(seat, client, lambda line: print(line, flush=True)).run()
+        return Tuner(seat, Contact(client, lambda line: print(line, flush=True))).run()
     except KeyboardInterrupt:
         return 130
     except SwarmError as error:

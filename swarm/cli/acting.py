@@ -56,7 +56,9 @@ def doctor() -> None:
 
 def spawn(
     gpus: Annotated[str | None, typer.Option(help="How many, or which: 8, or 0,2,5. With --device cpu: cores.")] = None,
-    agents: Annotated[str | None, typer.Option(help="claude,codex (one per GPU, in turn) or claude:3,codex:1.")] = None,
+    agents: Annotated[
+        str | None, typer.Option(help="tuner,command (one per GPU, in turn) or tuner:3,command:1 (exactly so many).")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
     hours: Hours = None,
     until: Until = None,
@@ -72,8 +74,8 @@ def spawn(
     """Start agents, each with a worktree, a terminal session and a GPU. Again: more agents on free GPUs.
 
     \b
-      swarm spawn --gpus 8 --agents claude,codex
-      swarm spawn --gpus 0,2,5 --agents claude:2,tuner:1 --until 08:30
+      swarm spawn --gpus 8 --agents tuner
+      swarm spawn --gpus 0,2,5 --agents tuner --until 08:30
       swarm spawn --device cpu --gpus 2 --agents tuner --hours 0.1
       swarm spawn --gpus 1 --agents command --command 'aider --message-file {brief}'
     """

@@ -38,5 +38,5 @@ def repository(workspace: Workspace) -> Path:
             return Path(top)
     raise SwarmError(
         "there is no git repository of yours here to put a branch in.",
-        "Make one (git init), or take the file: swarm diff, or copy it from a worktree",
+        "Make one (git init), or take the files: swarm export best",
     )

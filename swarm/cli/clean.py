@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm import procs
-from swarm.cli.places import newest, rows
+from swarm.cli.places import newest, rest, rows
 from swarm.errors import Refused, SwarmError
 from swarm.workspace import Workspace
 
@@ -39,25 +39,29 @@ def run(workspace: Workspace, dry: bool = False) -> None:
     if campaign["state"] != "ended":
         raise SwarmError(f"campaign {campaign['name']} goes on: its worktrees are in use.", "End it first: swarm stop")
     with alone(workspace):
-        _worktrees(workspace, json.loads(campaign["task"])["task"]["edit"], dry)
-        _runs(workspace, dry)
+        trees = _worktrees(workspace, json.loads(campaign["task"])["task"]["edit"], dry)
+        if not _runs(workspace, dry) + trees:
+            print("  clean already.")
 
 
 @contextmanager
 def alone(workspace: Workspace) -> Iterator[None]:
-    """Be the one who may write in this workspace. Raises SwarmError when a coordinator is."""
+    """Be the one who may write in this workspace; a coordinator that has nothing left to do is sent home.
+
+    Raises SwarmError when one does not go.
+    """
+    rest(workspace)
     lock = procs.take(workspace.lock)
     if lock is None:
-        raise SwarmError(
-            "a coordinator still runs here.", "It ends by itself half a minute after its campaign; try then."
-        )
+        raise SwarmError("a coordinator still runs here.", "swarm status says what it does.")
     try:
         yield
     finally:
         os.close(lock)
 
 
-def _worktrees(workspace: Workspace, edit: list[str], dry: bool) -> None:
+def _worktrees(workspace: Workspace, edit: list[str], dry: bool) -> int:
+    """Returns how many there were."""
     from swarm.repo import Hub, Worktrees
 
     hub = Hub(workspace.hidden)
@@ -66,7 +70,8 @@ def _worktrees(workspace: Workspace, edit: list[str], dry: bool) -> None:
     held = {
         str(r["commit"]) for r in rows(workspace, 'SELECT "commit" FROM refs UNION SELECT "commit" FROM experiments')
     }
-    for folder in sorted(workspace.worktrees.iterdir()) if workspace.worktrees.is_dir() else []:
+    there = sorted(workspace.worktrees.iterdir()) if workspace.worktrees.is_dir() else []
+    for folder in there:
         place = known.get(folder.name)
         why = "not made by swarm" if place is None else why_kept(trees, folder, place, edit, held)
         if why:
@@ -75,6 +80,7 @@ def _worktrees(workspace: Workspace, edit: list[str], dry: bool) -> None:
         if not dry:
             trees.remove(folder.name)
         print(f"  {'would go' if dry else 'removed '} worktrees/{folder.name}")
+    return len(there)
 
 
 def _places(workspace: Workspace) -> list[Place]:
@@ -116,8 +122,8 @@ def _untracked(folder: Path, tracked: set[str]) -> list[str]:
     return sorted(found)
 
 
-def _runs(workspace: Workspace, dry: bool) -> None:
-    """Checkouts and homes of runs go; their logs and results stay, `swarm log` reads them."""
+def _runs(workspace: Workspace, dry: bool) -> int:
+    """Checkouts and homes of runs go; their logs and results stay, `swarm log` reads them. Returns how many."""
     gone = [d for run in _folders(workspace.runs) for d in _folders(run)]
     size = sum(f.lstat().st_size for d in gone for f in d.rglob("*") if not f.is_dir())
     if not dry:
@@ -126,6 +132,7 @@ def _runs(workspace: Workspace, dry: bool) -> None:
     if gone:
         verb = "would go" if dry else "removed "
         print(f"  {verb} {len(gone)} folders of runs, {size / 1e6:.1f} MB. Logs and results stay: swarm log e0001")
+    return len(gone)
 
 
 def _folders(path: Path) -> list[Path]:

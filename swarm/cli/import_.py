@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swarm import clock
+from swarm.cli.places import rest
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
 
@@ -29,6 +30,7 @@ def run(workspace: Workspace, file: Path) -> None:
             f"{file} holds no experiments that can be read.",
             "Lines like: commit, val_bpb, memory_gb, status (keep, discard or crash), description, with tabs between",
         )
+    rest(workspace)
     new = imported.write(workspace, table, file.name, clock.now())
     again = f" · {len(table.rows) - new} were there already" if new < len(table.rows) else ""
     skipped = f" · lines that made no sense: {', '.join(map(str, table.skipped[:10]))}" if table.skipped else ""

@@ -22,7 +22,7 @@ task: {task}
 #  seed: env                    # env: SWARM_SEED, literal: the number in manual_seed() is varied, none
 #  caches: [~/.cache/swarm]     # what runs may read beside the task
 #  limits: {{peak_vram_mb: 60000}}
-#agents: tuner                  # or claude,codex or {{claude: 3, codex: 1}}
+#agents: tuner                  # or tuner,aider or {{tuner: 3, aider: 1}}
 #gpus: 8                        # or "0,2,5"
 #device: auto                   # cuda, cpu
 #stop: {{hours: 10}}              # also until: "08:30", experiments: 200, usd: 60; whatever comes first
@@ -81,6 +81,6 @@ def _said(folder: Path, shown: str) -> str:
         f"    swarm.yaml   what, on what, until when\n"
         f"    programs/    what your agents are told; edit them, also while they run\n"
         f"    task         {task}\n"
-        f"  next   {place}swarm prepare   then   swarm spawn --gpus 8 --agents claude,codex\n"
+        f"  next   {place}swarm prepare   then   swarm spawn --gpus 8 --agents tuner\n"
         f"         without a GPU:   swarm spawn --device cpu --gpus 2 --agents tuner"
     )

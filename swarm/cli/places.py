@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swarm import procs
 from swarm.errors import SwarmError
-from swarm.workspace import Workspace, find
+from swarm.workspace import Workspace, find, is_checkout
 
 if TYPE_CHECKING:
     from swarm.client import Client
@@ -25,7 +26,10 @@ def here() -> Workspace:
     for path in (folder, *folder.parents):
         if path.parent.name == "worktrees" and (path.parent.parent / ".swarm").is_dir():
             return Workspace(path.parent.parent)
-    return find(folder)
+    found = find(folder)
+    if found.root.name == "templates" and is_checkout(found.root.parent):
+        return Workspace(found.root.parent)  # the template looks like a task of its own
+    return found
 
 
 def seated() -> bool:
@@ -65,7 +69,7 @@ def owner(start: bool = False) -> Client:
     """
     workspace = here()
     if not workspace.ledger.exists():
-        raise SwarmError("nothing runs here yet.", "Start agents: swarm spawn --gpus 8 --agents claude,codex")
+        raise SwarmError("nothing runs here yet.", "Start agents: swarm spawn --gpus 8 --agents tuner")
     if start:
         from swarm.daemon.start import ensure
 
@@ -98,3 +102,13 @@ def ended(workspace: Workspace) -> str | None:
     """Why the newest campaign ended; None while it goes on, or when there is none."""
     campaign = newest(workspace)
     return str(campaign["why_ended"] or "") if campaign and campaign["state"] == "ended" else None
+
+
+def rest(workspace: Workspace) -> None:
+    """Send home a coordinator that only waits for more to do: its campaign has ended. Raises SwarmError if it stays."""
+    if ended(workspace) is None or not procs.held(workspace.lock):
+        return
+    if not rows(workspace, "SELECT 1 FROM runs WHERE status='running' LIMIT 1"):
+        from swarm.daemon.start import stop
+
+        stop(workspace)

@@ -14,7 +14,7 @@ from swarm.config import Stop, Task
 from swarm.research.campaign import until_at
 from swarm.runner import sandbox
 
-RUN_OVERHEAD = 1.15  # a run lasts its budget and this much again: start, compile, evaluation
+SLOWER, START = 1.1, 10.0  # a run of wall seconds lasts so much longer, and so many seconds more: compile, evaluation
 WIDTH = 100
 
 
@@ -50,7 +50,7 @@ def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> lis
         ("rights", _rights(plan)),
         ("stops", _stops(plan, now)),
         ("idle", "a GPU with nothing queued confirms, stacks or measures again".replace("GPU", _unit(plan))),
-        *(("note", note) for note in [*plan.notes, *(answer.get("notes") or [])]),
+        *(("note", note) for note in [*_seed(plan.task), *plan.notes, *(answer.get("notes") or [])]),
     ]
     out = ["", *(line for label, text in facts for line in _fact(label, text)), "", *_table(plan)]
     return [*out, *_now(plan, answer, now, took), *_next(plan)]
@@ -96,6 +96,12 @@ def _gpus(plan: Plan) -> str:
     pool = "" if all(a.get("slot") is not None or a.get("slots") for a in plan.agents) else ", one pool for all"
     toy = " · a toy beside a GPU" if _on_cpu(plan) else ""
     return f"{names} ({ids}{pool}){toy}"
+
+
+def _seed(task: Task) -> list[str]:
+    if task.seed != "none":
+        return []
+    return ["nothing in the task takes a seed: running it again shows the machine's noise, not the luck of its seed"]
 
 
 def _rights(plan: Plan) -> str:
@@ -170,7 +176,7 @@ def _now(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list
 
 def _run_seconds(task: Task) -> float | None:
     kind, _, amount = task.budget.partition(":")
-    return float(amount) * RUN_OVERHEAD if kind in ("wall", "cpu") else None
+    return float(amount) * SLOWER + START if kind in ("wall", "cpu") else None
 
 
 def _next(plan: Plan) -> list[str]:

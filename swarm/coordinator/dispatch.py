@@ -47,9 +47,9 @@ def next_run(w: World, slot: Slot) -> Run | None:
     if w.campaign.state == "baseline":
         return None
     for agent in _turn(w, slot):
-        run = _head(w, slot, agent)
-        if run is not None:
-            return run
+        head = _head(w, slot, agent)
+        if head is not None:
+            return head
     return confirm.idle_run(w, slot)
 
 

@@ -24,7 +24,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA busy_timeout=5000")
         _migrate(db, path)
     except sqlite3.Error as error:
-        raise SwarmError(f"cannot write the ledger {path}: {error}", "Is the disk full, or the folder read-only?") from None
+        raise SwarmError(
+            f"cannot write the ledger {path}: {error}", "Is the disk full, or the folder read-only?"
+        ) from None
     return db
 
 
@@ -48,7 +50,9 @@ def check(db: sqlite3.Connection, path: Path) -> int:
     """The version of the file. Raises SwarmError when this program is too old for it."""
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
-        raise SwarmError(f"{path} was written by a newer swarm (version {version}; this one reads {VERSION}).", "Update swarm.")
+        raise SwarmError(
+            f"{path} was written by a newer swarm (version {version}; this one reads {VERSION}).", "Update swarm."
+        )
     return version
 
 

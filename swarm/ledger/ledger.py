@@ -135,8 +135,9 @@ class Ledger:
         )  # fmt: skip
 
     def open_runs(self, *status: str) -> list[Run]:
+        """Runs queued or running, or only those of one status. The literal list is what lets the partial index be used."""
         marks = ", ".join("?" * len(status))
-        return self.all(Run, f"WHERE status IN ({marks}) ORDER BY id", *status)
+        return self.all(Run, f"WHERE status IN ('queued','running') AND status IN ({marks}) ORDER BY id", *status)
 
     def agent(self, campaign: int, name: str) -> Agent | None:
         return self.one(Agent, "WHERE campaign=? AND name=?", campaign, name)

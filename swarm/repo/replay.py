@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.repo.call import run
+from swarm.repo.call import ask
 from swarm.repo.hub import Hub
 from swarm.research.constants import changed, constants, merge, with_values
+
+TOLD = 4000  # characters of a conflict
+MOST_CONFLICTS = 127  # merge-file's exit status counts them up to here; above it is a failure
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,15 @@ def replay(hub: Hub, base: str, change: str, onto: str, edit: Sequence[str]) -> 
     for path in edit:
         before, after, there = (_read(hub, commit, path) for commit in (base, change, onto))
         if before == after or after is None:
-            if there is not None:
-                files[path] = there
-            continue
-        if there == before or there is None or before is None:
-            files[path] = after
-            continue
-        merged = _one(hub, path, before, after, there)
+            merged: bytes | Conflict | None = there
+        elif there is None or before is None or there in (before, after):
+            merged = after
+        else:
+            merged = _one(hub, path, before, after, there)
         if isinstance(merged, Conflict):
             return merged
-        files[path] = merged
+        if merged is not None:
+            files[path] = merged
     return files
 
 
@@ -48,45 +50,40 @@ def _read(hub: Hub, commit: str, path: str) -> bytes | None:
 
 
 def _one(hub: Hub, path: str, before: bytes, after: bytes, there: bytes) -> bytes | Conflict:
-    texts = _texts(before, after, there) if path.endswith(".py") else None
-    if texts is None:
-        return _lines(hub, path, before, after, there)
-    by_name = merge(*texts)
-    if by_name is not None:
-        return by_name.encode()
-    mixed = _mixed(hub, path, *texts)
-    if isinstance(mixed, Conflict) or _parses(mixed) or not (_parses(after) and _parses(there)):
-        return mixed
-    return Conflict(path, "the result would not parse")
-
-
-def _texts(*data: bytes) -> tuple[str, str, str] | None:
     try:
-        a, b, c = (d.decode() for d in data)
+        base, change, onto = before.decode(), after.decode(), there.decode()
     except UnicodeDecodeError:
-        return None
-    return a, b, c
+        return _lines(hub, path, before, after, there)
+    if not path.endswith(".py"):
+        return _lines(hub, path, before, after, there)
+    by_name = merge(base, change, onto)
+    merged = by_name.encode() if by_name is not None else _mixed(hub, path, base, change, onto)
+    if not isinstance(merged, Conflict) and not _parses(merged) and _parses(after) and _parses(there):
+        return Conflict(path, "the result would not be Python any more")
+    return merged
 
 
 def _mixed(hub: Hub, path: str, base: str, change: str, onto: str) -> bytes | Conflict:
-    """Values that were changed on either side are made equal, the rest is merged by lines, and the values put back.
+    """Values that either side changed are first made those of `base`, the rest is merged by lines, and they are put back.
 
-    So two neighbouring constants do not conflict. The change's values win only where `onto` left them alone.
+    So two neighbouring constants do not conflict; the same constant does, unless both gave it one value.
     """
     mine, theirs = changed(base, change), changed(base, onto)
-    both = {n for n in mine if n in theirs and mine[n] != theirs[n]}
+    both = sorted(n for n in mine if n in theirs and mine[n] != theirs[n])
     if both:
-        return Conflict(path, f"both changed {', '.join(sorted(both))}")
+        return Conflict(path, f"both changed {', '.join(both)}")
     old = constants(base)
     neutral = {n: old[n].text for n in (*mine, *theirs)}
-    merged = _lines(
-        hub, path, base.encode(), _set(change, neutral).encode(), _set(onto, neutral).encode()
-    )
+    merged = _lines(hub, path, base.encode(), _set(change, neutral).encode(), _set(onto, neutral).encode())
     if isinstance(merged, Conflict):
         return merged
     text = merged.decode()
-    wanted = {n: t for n, t in {**theirs, **mine}.items() if n in constants(text)}
-    return with_values(text, wanted).encode()
+    found = constants(text)
+    new = (constants(change).keys() | constants(onto).keys()) - old.keys()
+    gone = sorted(n for n in (mine.keys() | theirs.keys() | new) if n not in found)
+    if gone:
+        return Conflict(path, f"{', '.join(gone)}: one side changed or added it, the other removed or added it too")
+    return with_values(text, {**theirs, **mine}).encode()
 
 
 def _set(source: str, values: dict[str, str]) -> str:
@@ -96,14 +93,14 @@ def _set(source: str, values: dict[str, str]) -> str:
 
 def _lines(hub: Hub, path: str, before: bytes, after: bytes, there: bytes) -> bytes | Conflict:
     with tempfile.TemporaryDirectory(dir=hub.hidden, prefix="merge-") as folder:
-        names = [Path(folder) / n for n in ("onto", "base", "change")]
-        for name, data in zip(names, (there, before, after), strict=True):
-            name.write_bytes(data)
-        out = run(["merge-file", "-p", *map(str, names)], Path(folder), check=False)
-        if out or not there:
-            return out
-        marked = run(["merge-file", "-p", "-q", "--ours", *map(str, names)], Path(folder), check=False)
-        return Conflict(path, marked.decode(errors="replace")[:4000])
+        for name, data in (("onto", there), ("base", before), ("change", after)):
+            (Path(folder) / name).write_bytes(data)
+        answer = ask(["merge-file", "-p", "-q", "onto", "base", "change"], Path(folder))
+    if answer.code == 0:
+        return answer.out
+    if answer.code <= MOST_CONFLICTS:
+        return Conflict(path, answer.out.decode(errors="replace")[:TOLD])
+    return Conflict(path, answer.error[:TOLD] or "it cannot be merged by lines")
 
 
 def _parses(data: bytes) -> bool:

@@ -1,29 +1,33 @@
-"""The agents' worktrees: real linked ones, so that git works in them, but read and written with our own index only."""
+"""The agents' worktrees: real linked ones, so that git works in them, but read and written with our own index only.
+
+An agent may have written anything in its worktree, its `.git` and its attributes too: none of that is believed.
+"""
 
 from __future__ import annotations
 
 import fcntl
-import os
 import re
-import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarm.errors import Refused, SwarmError
-from swarm.repo.call import run
+from swarm.errors import SwarmError
+from swarm.repo import plainly
+from swarm.repo.call import Failed
 from swarm.repo.hub import Hub
+from swarm.repo.intake import SHA
 
-LARGEST = 1 << 20  # bytes of an editable file
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?<!\.)(?<!\.lock)\Z")
+# what a half-done merge or rebase of the agent's leaves in git's folder of a worktree
+HALF_DONE = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply",
+             "sequencer", "AUTO_MERGE", "index.lock", "HEAD.lock")  # fmt: skip
 
 
 class Worktrees:
     """`root` holds a folder per agent; `edit` are the files agents may change."""
 
     def __init__(self, hub: Hub, root: Path, edit: Sequence[str]) -> None:
-        self.hub, self.root, self.edit = hub, root, tuple(edit)
+        self.hub, self.root, self.edit = hub, root.absolute(), tuple(edit)
 
     def path(self, name: str) -> Path:
         """Raises SwarmError for a name that is no plain folder name."""
@@ -32,30 +36,27 @@ class Worktrees:
         return self.root / name
 
     def add(self, name: str, commit: str) -> None:
-        """Make the worktree on branch `swarm/<name>`, or put the one that is there to the commit."""
-        path, admin = self.path(name), self._admin(name)
-        if not ((path / ".git").is_file() and (admin / "HEAD").is_file()):
-            with self._lock():
-                self._put_aside(path)
-                shutil.rmtree(admin, ignore_errors=True)
-                self.root.mkdir(exist_ok=True)
-                self.hub.git(
-                    "worktree", "add", "-q", "-f", "--no-checkout", "-B", f"swarm/{name}", str(path), commit,
-                )  # fmt: skip
+        """Make the worktree on branch `swarm/<name>`, or put the one that is there to the commit.
+
+        Safe to call again after a crash at any point. Something else that stands in its place is moved beside it.
+        """
+        path = self.path(name)
+        with self._lock():
+            if not self._linked(name):
+                self._link(name, path, commit)
         self.put(name, commit)
 
     def put(self, name: str, commit: str) -> None:
-        """Write the commit's files over the tracked ones. Untracked files stay; HEAD goes back to the branch."""
+        """Make all tracked files those of the commit. Untracked files stay; HEAD goes back to the agent's branch."""
         path = self._standing(name)
-        with self._index(name) as env:
-            self._git(path, "read-tree", commit, env=env)
-            self._unlink_odd(path, commit)
-            self._git(path, "checkout-index", "-q", "-f", "-a", env=env)
+        plainly.clear_parents(path, self.hub.files(commit))
+        self._read_tree(name, path, commit)
         admin = self._admin(name)
         if admin.is_dir():
-            shutil.copyfile(self._own_index(name), admin / "index.new")
-            os.replace(admin / "index.new", admin / "index")
-            (admin / "HEAD").write_text(f"ref: refs/heads/swarm/{name}\n")
+            for left in HALF_DONE:
+                plainly.delete(admin / left)
+            plainly.write(admin / "index", self._index(name).read_bytes())
+            plainly.write(admin / "HEAD", f"ref: {self._branch(name)}\n".encode())
 
     def editable(self, name: str) -> dict[str, bytes]:
         """The bytes of the editable files, read once.
@@ -63,62 +64,64 @@ class Worktrees:
         Raises Refused when one is missing, no regular file, or too large.
         """
         path = self._standing(name)
-        return {p: _bytes(path, p) for p in self.edit}
+        return {p: plainly.read(path, p) for p in self.edit}
 
     def meddled(self, name: str, commit: str) -> list[str]:
-        """Other tracked files that are not as in the commit."""
+        """Other tracked files that are not as in the commit: changed, deleted, or something else in their place."""
         path = self._standing(name)
-        with self._index(name) as env:
-            self._git(path, "read-tree", commit, env=env)
-            out = self._git(path, "diff-files", "--name-only", "-z", "--no-ext-diff", "--ignore-submodules", env=env)
-        names = [p for p in out.decode(errors="surrogateescape").split("\0") if p]
-        return [p for p in names if p not in self.edit and self._differs(path, commit, p)]
+        others = {p: entry for p, entry in self.hub.files(commit).items() if p not in self.edit}
+        return [p for p, (mode, blob) in others.items() if not plainly.same(path, p, mode, blob)]
 
     def restore(self, name: str, commit: str, keep: Path) -> list[str]:
-        """Put files that were meddled with back; their bytes are kept below `keep`."""
+        """Put files that were meddled with back; what stood there is kept below `keep`. Editable files stay."""
         path = self._standing(name)
         meddled = self.meddled(name, commit)
         for p in meddled:
-            found = path / p
-            if found.is_file() and not found.is_symlink():
-                (keep / p).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found, keep / p)
-            _clear(path, p)
-            found.parent.mkdir(parents=True, exist_ok=True)
-            found.write_bytes(self.hub.read(commit, p))
+            plainly.put_aside(path, p, keep)
+            plainly.restore(path, p, self.hub.files(commit)[p][0], self.hub.read(commit, p))
         return meddled
 
     def head(self, name: str) -> str | None:
-        """The commit that the worktree's HEAD stands on, if the agent made one of its own."""
-        try:
-            text = (self._admin(name) / "HEAD").read_text().strip()
-        except OSError:
+        """The commit that the worktree's HEAD stands on: another one than was put there if the agent committed."""
+        text = _line(self._admin(name) / "HEAD")
+        if SHA.match(text):
+            return self.hub.resolve(text)
+        ref = text.removeprefix("ref: ")
+        if not ref.startswith("refs/") or ".." in ref:
             return None
-        return self.hub.resolve(text.removeprefix("ref: "))
+        loose = _line(self.hub.dir / ref)
+        return self.hub.resolve(loose if SHA.match(loose) else ref)
 
     def remove(self, name: str) -> None:
         """Delete the worktree's folder. The caller has made sure that nothing in it is lost."""
-        shutil.rmtree(self.path(name), ignore_errors=True)
-        shutil.rmtree(self._admin(name), ignore_errors=True)
+        for gone in (self.path(name), self._admin(name), self._index(name)):
+            plainly.delete(gone)
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _git(self, path: Path, *args: str, env: dict[str, str]) -> bytes:
-        return run([f"--git-dir={self.hub.dir}", f"--work-tree={path}", *args], path, env=env)
+    def _branch(self, name: str) -> str:
+        return f"refs/heads/swarm/{name}"
 
     def _admin(self, name: str) -> Path:
+        """Git's own folder of a linked worktree."""
         return self.hub.dir / "worktrees" / name
 
-    def _own_index(self, name: str) -> Path:
+    def _index(self, name: str) -> Path:
+        """Our own index of a worktree: the one that the agent's git uses may say anything."""
         return self.hub.hidden / "index" / name
 
-    @contextmanager
-    def _index(self, name: str) -> Iterator[dict[str, str]]:
-        """Our own index: the agent's may say anything. Attributes come from an empty tree's, never from the worktree."""
-        index = self._own_index(name)
+    def _read_tree(self, name: str, path: Path, commit: str) -> None:
+        index = self._index(name)
         index.parent.mkdir(exist_ok=True)
-        index.with_name(index.name + ".lock").unlink(missing_ok=True)
-        yield {"GIT_INDEX_FILE": str(index)}
+        index.with_name(index.name + ".lock").unlink(missing_ok=True)  # of a git that was killed: only we use it
+        words = (f"--work-tree={path}", "read-tree", "--reset", "-u", commit)
+        try:
+            self.hub.git(*words, env={"GIT_INDEX_FILE": str(index)})
+        except Failed:
+            if not index.exists():
+                raise
+            index.unlink()  # a broken index costs nothing: everything is written again
+            self.hub.git(*words, env={"GIT_INDEX_FILE": str(index)})
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -127,79 +130,63 @@ class Worktrees:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def _linked(self, name: str) -> bool:
+        """Whether folder and git's side of it stand, whatever the agent wrote into its `.git`."""
+        path, admin = self.path(name), self._admin(name)
+        there = (
+            path.is_dir() and not path.is_symlink() and (path / ".git").is_file() and not (path / ".git").is_symlink()
+        )
+        return (
+            there
+            and _line(path / ".git") == f"gitdir: {admin}"
+            and all((admin / part).is_file() for part in ("HEAD", "gitdir", "commondir"))
+        )
+
+    def _link(self, name: str, path: Path, commit: str) -> None:
+        ours = self._index(name).exists() and path.is_dir() and not path.is_symlink()
+        if ours and any(p.name != ".git" for p in path.iterdir()):
+            self._mend(name, path, commit)
+            return
+        if path.is_dir() and not path.is_symlink() and all(p.name == ".git" and p.is_file() for p in path.iterdir()):
+            plainly.delete(path / ".git")  # an add that was cut short
+        else:
+            plainly.move_beside(path)
+        plainly.delete(self._admin(name))
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._pin_old(name, commit)
+        self.hub.git("worktree", "add", "-q", "-f", "--no-checkout", "-B", f"swarm/{name}", str(path), commit)
+
+    def _mend(self, name: str, path: Path, commit: str) -> None:
+        """The agent's folder stands, but not the link: it is made again around the files, where the agent works."""
+        admin = self._admin(name)
+        admin.mkdir(parents=True, exist_ok=True)
+        plainly.write(admin / "gitdir", f"{path}/.git\n".encode())
+        plainly.write(admin / "commondir", b"../..\n")
+        plainly.write(admin / "HEAD", f"ref: {self._branch(name)}\n".encode())
+        plainly.delete(path / ".git")
+        plainly.write(path / ".git", f"gitdir: {admin}\n".encode())
+        if self.hub.resolve(self._branch(name)) is None:
+            self.hub.set_refs({self._branch(name): commit})
+
+    def _pin_old(self, name: str, commit: str) -> None:
+        """A branch of that name from before may hold the only trace of a commit: it gets another ref first."""
+        old = self.hub.resolve(self._branch(name))
+        if old and old != commit:
+            self.hub.set_refs({f"refs/kept/{name}/{old[:12]}": old})
+
     def _standing(self, name: str) -> Path:
+        """The worktree's folder, made anew when it is gone or something else stands in its place."""
         path = self.path(name)
         if path.is_symlink() or not path.is_dir():
-            _unlink(path)
+            plainly.move_beside(path)
             path.mkdir(parents=True)
             if self._admin(name).is_dir():
-                (path / ".git").write_text(f"gitdir: {self._admin(name)}\n")
+                plainly.write(path / ".git", f"gitdir: {self._admin(name)}\n".encode())
         return path
 
-    def _put_aside(self, path: Path) -> None:
-        """Something that is no worktree of ours stands in the place: it is kept beside."""
-        if not path.exists() and not path.is_symlink():
-            return
-        number = 1
-        while (aside := path.with_name(f"{path.name}.kept-{number}")).exists():
-            number += 1
-        path.rename(aside)
 
-    def _unlink_odd(self, path: Path, commit: str) -> None:
-        """Links and folders in the place of tracked files go away; checkout would follow or refuse them."""
-        for p in self.hub.paths(commit):
-            _clear(path, p)
-
-    def _differs(self, path: Path, commit: str, name: str) -> bool:
-        try:
-            return _bytes(path, name, largest=1 << 30) != self.hub.read(commit, name)
-        except Refused:
-            return True
-
-
-def _clear(root: Path, name: str) -> None:
-    """Whatever keeps `root/name` from being written as a plain file."""
-    at = root
-    for part in Path(name).parts[:-1]:
-        at = at / part
-        if at.is_symlink() or (at.exists() and not at.is_dir()):
-            _unlink(at)
-    found = root / name
+def _line(path: Path) -> str:
     try:
-        mode = found.lstat().st_mode
+        return path.read_text(errors="replace").strip() if path.is_file() and path.stat().st_size < 4096 else ""
     except OSError:
-        return
-    if stat.S_ISDIR(mode):
-        shutil.rmtree(found)
-    elif not stat.S_ISREG(mode):
-        found.unlink()
-
-
-def _unlink(path: Path) -> None:
-    if path.is_symlink() or path.exists():
-        path.unlink()
-
-
-def _bytes(root: Path, name: str, largest: int = LARGEST) -> bytes:
-    """Read a regular file without following links anywhere below `root`."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    at = os.open(root, flags | os.O_DIRECTORY)
-    try:
-        parts = Path(name).parts
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            inner = os.open(part, flags | (0 if last else os.O_DIRECTORY), dir_fd=at)
-            os.close(at)
-            at = inner
-        status = os.fstat(at)
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(f"{name} is not a regular file.", "Make it a plain file, then submit.", 422)
-        if status.st_size > largest:
-            raise Refused(f"{name} is larger than {largest >> 20} MB.", "Make it smaller, then submit.", 422)
-        with os.fdopen(os.dup(at), "rb") as file:
-            return file.read(largest + 1)
-    except OSError as error:
-        why = "is a link" if error.errno == 40 else "is missing" if error.errno == 2 else "cannot be read"
-        raise Refused(f"{name} {why}.", f"Put a plain file {name} there, then submit.", 422) from None
-    finally:
-        os.close(at)
+        return ""

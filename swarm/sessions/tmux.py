@@ -90,7 +90,10 @@ class Tmux:
     def close(self) -> None:
         """End all sessions and the server."""
         self._end([row.agent for row in self._rows() if row.agent])
+        socket = self._call("display-message", "-p", "#{socket_path}")[1]
         self._call("kill-server")
+        if socket:  # tmux leaves it behind
+            Path(socket[0]).unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- one call each ----------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from swarm.agents.tuner import Tuner, TunerKind, read_values, result_line
+from swarm.agents.contact import Contact
+from swarm.agents.tuner import Tuner, TunerKind, read_values
 from swarm.client import Client
-from swarm.errors import SwarmError
+from swarm.errors import Refused, SwarmError
 from swarm.ports import Seat
 from swarm.research.constants import changes, constants, with_values
 
@@ -115,7 +116,7 @@ class Pane:
         self.slept: list[float] = []
 
     def tuner(self, client: Client, **options: object) -> Tuner:
-        return Tuner(seat(**options), client, self.lines.append, self.slept.append)
+        return Tuner(seat(**options), Contact(client, self.lines.append, self.slept.append, lambda: sum(self.slept)))
 
 
 def test_it_works_until_the_campaign_is_over(serve: Any) -> None:
@@ -150,16 +151,17 @@ def test_it_outlives_a_restart_of_the_coordinator(serve: Any) -> None:
 def test_it_gives_up_when_the_coordinator_stays_away(serve: Any) -> None:
     door, pane = Door(1), Pane()
     door.failing = 10_000
-    assert pane.tuner(serve(door)).run() == 1
-    assert "giving up" in pane.lines[-1]
+    with pytest.raises(SwarmError, match="did not come back"):
+        pane.tuner(serve(door)).run()
     assert 900 <= sum(pane.slept) < 1000
+    assert len(pane.slept) < 100
 
 
 def test_a_refusal_is_said_and_the_same_is_not_asked_again(serve: Any) -> None:
     door, pane = Door(2), Pane()
     door.refusals = [(409, "your queue is full.")]
     assert pane.tuner(serve(door)).run() == 0
-    assert "refused: your queue is full." in pane.lines
+    assert "not taken: your queue is full." in pane.lines
     assert len(door.submitted) == 2
     assert pane.slept == [2.0]
 
@@ -167,7 +169,9 @@ def test_a_refusal_is_said_and_the_same_is_not_asked_again(serve: Any) -> None:
 def test_it_goes_when_it_is_sent_away(serve: Any) -> None:
     door, pane = Door(2), Pane()
     door.refusals = [(401, "no such token.")]
-    assert pane.tuner(serve(door)).run() == 1
+    with pytest.raises(Refused, match="no such token"):
+        pane.tuner(serve(door)).run()
+    assert pane.slept == []
 
 
 def test_a_file_without_constants_is_waited_with(serve: Any) -> None:
@@ -178,7 +182,7 @@ def test_a_file_without_constants_is_waited_with(serve: Any) -> None:
         pane.slept.append(seconds)
         door.left = 0 if len(pane.slept) == 3 else 1
 
-    tuner.pause = enough
+    tuner.contact.pause = enough
     assert tuner.run() == 0
     assert pane.lines.count("no constants to tune in train.py; waiting") == 1
 
@@ -198,10 +202,3 @@ def test_its_options_are_checked_before_it_starts() -> None:
 
 def test_values_are_read_from_texts_and_nothing_is_run() -> None:
     assert read_values({"A": "2**4", "B": "open('x')", "C": "'s'", "D": "1\nE = 2"}) == {"A": 16, "C": "s"}
-
-
-def test_a_crash_is_one_line() -> None:
-    line = result_line(
-        {"experiment": "e0002", "verdict": "crash", "reason": "Traceback\nValueError: no", "description": "A 1→2"}
-    )
-    assert line == "e0002  crash     ValueError: no  A 1→2"

@@ -87,12 +87,26 @@ def test_clean_refuses_while_it_runs(typed: Typed, place: Workspace) -> None:
     assert "swarm stop" in err
 
 
-def test_clean_leaves_a_coordinator_alone(typed: Typed, place: Workspace, over: Worktrees) -> None:
+def test_clean_leaves_a_busy_coordinator_alone(typed: Typed, place: Workspace, over: Worktrees) -> None:
+    ledger = Ledger(place.ledger)
+    run = ledger.add_run("e0001", "confirm", None, None, 1.0)
+    ledger.change("runs", {"id": run}, status="running")
+    ledger.close()
     lock = procs.take(place.lock)
     assert lock is not None
     assert typed("clean")[0] == 1
     os.close(lock)
     assert left(place) == ["a", "b", "c"]
+
+
+def test_clean_sends_an_idle_coordinator_home(
+    typed: Typed, place: Workspace, over: Worktrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = procs.take(place.lock)
+    assert lock is not None
+    monkeypatch.setattr("swarm.daemon.start.stop", lambda workspace: os.close(lock))
+    assert typed("clean")[0] == 0
+    assert left(place) == []
 
 
 def test_export_as_a_branch(typed: Typed, place: Workspace, over: Worktrees, clone: Path) -> None:

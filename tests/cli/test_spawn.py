@@ -173,6 +173,7 @@ def test_wall_seconds_tell_when() -> None:
     text = "\n".join(spawned.lines(plan, ANSWER, 0.0, 1.4))
     assert "done about" in text
     assert "about 21 runs an hour" in text
+    assert "takes a seed" not in text
 
 
 def test_spawn_in_a_clone_hides_itself(typed: Typed, clone: Path, asked: FakeClient, home: Path) -> None:
@@ -183,7 +184,9 @@ def test_spawn_in_a_clone_hides_itself(typed: Typed, clone: Path, asked: FakeCli
     assert sorted(p.name for p in clone.iterdir()) == [".git", "prepare.py", "program.md", "train.py"]
     cache.mkdir()
     (cache / "data").write_text("")
-    assert typed("spawn", "--device", "cpu", "--hours", "2")[0] == 0
+    code, out, _ = typed("spawn", "--device", "cpu", "--hours", "2")
+    assert code == 0
+    assert "nothing in the task takes a seed" in out
     assert "/.swarm/" in (clone / ".git" / "info" / "exclude").read_text()
     assert asked.asked[0][1]["task"]["seed"] == "none"
 

@@ -292,3 +292,14 @@ def test_rights_are_told(template: Path) -> None:
     assert "all your rights" in text
     assert "at $3" in text
     assert "1 agent is running (1.0 s)" in text
+
+
+def test_the_template_of_a_checkout_is_no_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from swarm.cli.places import here
+
+    root = tmp_path / "checkout"
+    for name in ("templates/train.py", "templates/prepare.py", "templates/program.md", "swarm/workspace.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    monkeypatch.chdir(root / "templates")
+    assert here().root == root

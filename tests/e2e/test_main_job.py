@@ -211,7 +211,7 @@ def test_a_command_line_agent_and_a_persons_own_file(box: Box) -> None:
     )
     said = box.run(
         "spawn", "--device", "cpu", "--gpus", "1", "--agents", "command", "--hours", "1",
-        "--command", f"{sys.executable} {worker} {{brief}}",
+        "--command", f"{sys.executable} '{worker}' {{brief}}",
     ).stdout  # fmt: skip
     assert "1 agent" in said
     box.until("SELECT COUNT(*)>=2 FROM experiments WHERE agent!='you' AND verdict='keep'")
@@ -295,7 +295,8 @@ def test_in_a_persons_own_clone_nothing_of_theirs_changes(box: Box) -> None:
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@x"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as given"]):
         subprocess.run([*git, *words], cwd=clone, check=True, env=box.env, capture_output=True)
-    (box.home / ".cache" / "autoresearch").mkdir(parents=True)
+    (box.home / ".cache" / "autoresearch" / "data").mkdir(parents=True)
+    (box.home / ".cache" / "autoresearch" / "tokenizer").mkdir()
     before = subprocess.run(
         ["git", "for-each-ref"], cwd=clone, env=box.env, capture_output=True, text=True, check=True
     ).stdout
@@ -351,7 +352,7 @@ def test_init_prepare_and_doctor_from_the_installed_package(tmp_path: Path) -> N
     assert (mine / "swarm.yaml").is_file()
     assert list((mine / "programs").glob("*.md"))
     assert "mine" in swarm("init", "mine", code=1)
-    assert "git" in swarm("doctor", cwd=mine)
+    assert "swarm prepare" in swarm("doctor", code=1, cwd=mine)
     assert "prepare" in swarm(
         "spawn", "--device", "cpu", "--gpus", "1", "--agents", "tuner", "--hours", "1", code=1, cwd=mine
     )
