@@ -36,10 +36,8 @@ check: ## what CI runs
 
 .PHONY: lint
 lint: $(VENV)/.tested ## ruff, formatting, mypy --strict, the floors of the house
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@code=0; for look in "ruff check ." "ruff format --check ." mypy lint-imports; do \
+		echo "-- $$look"; $(BIN)/$$look || code=1; done; exit $$code
 
 .PHONY: unit
 unit: $(VENV)/.tested ## the everyday tests (under 90 s)

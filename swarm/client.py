@@ -143,9 +143,7 @@ class Client:
             return Unanswered(str(answer["error"]), str(answer.get("hint", "")))
         if self._hope():
             return Unanswered("the coordinator does not come back.", self._look())
-        return Unanswered(
-            "no coordinator is running here.", "swarm resume, or swarm spawn --gpus 8 --agents claude,codex"
-        )
+        return Unanswered("no coordinator is running here.", "swarm resume, or swarm spawn --gpus 8 --agents tuner")
 
     def _look(self) -> str:
         log = "" if self._door is None else f": {Workspace(self._door.parent.parent).log}"

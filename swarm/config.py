@@ -206,7 +206,7 @@ def task_of(workspace: Workspace, config: Config, device: str, packaged: Path) -
 
 
 def _guessed(source: Path, device: str, packaged: Path) -> Task:
-    if source == packaged or (source / "train.py").is_file() and "SWARM_BUDGET" in _text(source / "prepare.py"):
+    if source == packaged or ((source / "train.py").is_file() and "SWARM_BUDGET" in _text(source / "prepare.py")):
         return template_task(source, device)
     return autoresearch_task(source) if is_task(source) else Task(path=str(source))
 

@@ -136,7 +136,9 @@ def find(start: Path) -> Workspace:
     """
     start = start.resolve()
     for folder in (start, *start.parents):
-        if is_workspace(folder) or is_task(folder) or is_checkout(folder):
+        if is_workspace(folder) or is_checkout(folder):
+            return Workspace(folder)
+        if is_task(folder) and not (is_checkout(folder.parent) or is_workspace(folder.parent)):
             return Workspace(folder)
     raise SwarmError(
         f"no swarm workspace in {start} or above it.",

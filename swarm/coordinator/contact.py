@@ -65,9 +65,10 @@ def _moved(w: World, agent: Agent, over: bool) -> list[str]:
 
 
 def _program(w: World, agent: Agent) -> list[str]:
-    _, digest = program_of(w, agent)
+    text, digest = program_of(w, agent)
     if digest is None or digest == agent.program_hash:
         return []
+    (w.workspace.agents / agent.name / "brief.md").write_text(text)
     w.set_agent(agent.name, program_hash=digest)
     return ["the program was edited: read it again"] if agent.program_hash else []
 

@@ -7,6 +7,7 @@ from typing import Any
 from swarm.config import Stop
 from swarm.coordinator import baseline
 from swarm.coordinator.ending import stop_text
+from swarm.coordinator.spawn import plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import World
 from swarm.errors import Refused
@@ -58,6 +59,7 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
     w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
     w.timers.clear()
     names = [a.name for a in w.agents("starting")]
+    plant(w, names)
     start_agents(w, names)
     return {"resumed": True, "restarted": names}
 

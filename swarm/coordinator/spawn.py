@@ -137,10 +137,26 @@ def _settle(w: World, names: list[str]) -> None:
 
 
 def plant(w: World, names: list[str]) -> None:
-    """A worktree at its tip for each agent. One that stands there with edits from before keeps a copy of them."""
+    """A worktree at its tip for each agent. Edits that stand in one from before are kept in the agent's folder."""
     trees = w.worktrees
     for name in names:
         agent: Agent = w.agent(name)
         commit = w.commit_of(agent.tip)
+        _keep(w, name)
         trees.add(name, commit)
+        w.set_agent(name, base=agent.tip)
         w.pin(f"refs/heads/swarm/{name}", commit)
+
+
+def _keep(w: World, name: str) -> None:
+    """Editable files that are in no commit of the hub's branch for this agent are copied before they are written over."""
+    branch = w.hub.refs().get(f"refs/heads/swarm/{name}")
+    for path in w.task.edit:
+        file = w.workspace.worktree(name) / path
+        if not file.is_file() or file.is_symlink():
+            continue
+        data = file.read_bytes()
+        if branch is None or path not in w.hub.paths(branch) or w.hub.read(branch, path) != data:
+            kept = w.workspace.agents / name / "kept" / str(int(w.now)) / path
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(data)

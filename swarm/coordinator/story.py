@@ -167,7 +167,8 @@ class Story:
             return {"state": "none"}
         c = w.campaign
         return {
-            "campaign": c.name, "state": c.state, "paused": bool(c.paused), "best": c.best, "baseline": c.baseline,
+            "campaign": c.name, "state": c.state, "metric": c.metric, "better": c.better, "budget": w.task.budget,
+            "paused": bool(c.paused), "best": c.best, "baseline": c.baseline,
             "why_ended": c.why_ended, "agents": [{"name": a.name, "kind": a.kind, "state": a.state} for a in w.agents()],
             "live": len(w.agents(*LIVE)), "running": len(w.ledger.open_runs("running")),
             "queued": len(w.ledger.open_runs("queued")),

@@ -36,7 +36,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     Raises SwarmError when there is no ledger, or it cannot be read.
     """
     if not path.exists():
-        raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents claude,codex")
+        raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents tuner")
     try:
         db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
         db.execute("PRAGMA busy_timeout=5000")

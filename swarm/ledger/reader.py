@@ -82,7 +82,7 @@ class Reader:
         """The newest campaign (0 holds what was imported). Raises SwarmError when there is none."""
         found = self.one(Campaign, "WHERE id>0 ORDER BY id DESC")
         if found is None:
-            raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents claude,codex")
+            raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents tuner")
         return found
 
     def experiment(self, ident: str) -> Experiment | None:

@@ -29,6 +29,7 @@ CONFIG = (
     "core.sparseCheckout=false", "protocol.version=2", "fetch.unpackLimit=1", "submodule.recurse=false",
 )  # fmt: skip
 ALONE = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1"}
+ROAD = ("GIT_SSL_", "GIT_SSH", "GIT_HTTP_", "GIT_PROXY", "GIT_PYTHON_")  # how the network is reached from here
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "SSH_ASKPASS_REQUIRE": "never"}
 
 
@@ -87,7 +88,7 @@ def run(
 
 def _without_strangers(ours: Mapping[str, str]) -> list[str]:
     """GitPython hands our whole environment on: a GIT_DIR of the shell we were started from would send us elsewhere."""
-    strangers = [name for name in os.environ if name.startswith("GIT_") and name not in ours]
+    strangers = [n for n in os.environ if n.startswith("GIT_") and n not in ours and not n.startswith(ROAD)]
     return ["env", *(word for name in strangers for word in ("-u", name))] if strangers else []
 
 

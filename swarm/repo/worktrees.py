@@ -87,10 +87,7 @@ class Worktrees:
         if SHA.match(text):
             return self.hub.resolve(text)
         ref = text.removeprefix("ref: ")
-        if not ref.startswith("refs/") or ".." in ref:
-            return None
-        loose = _line(self.hub.dir / ref)
-        return self.hub.resolve(loose if SHA.match(loose) else ref)
+        return self._ref(ref) if ref.startswith("refs/") and ".." not in ref else None
 
     def remove(self, name: str) -> None:
         """Delete the worktree's folder. The caller has made sure that nothing in it is lost."""
@@ -101,6 +98,13 @@ class Worktrees:
 
     def _branch(self, name: str) -> str:
         return f"refs/heads/swarm/{name}"
+
+    def _ref(self, ref: str) -> str | None:
+        """The commit of a ref, without a process where its file says it."""
+        loose = _line(self.hub.dir / ref)
+        if SHA.match(loose):
+            return self.hub.resolve(loose)
+        return self.hub.resolve(ref) if (self.hub.dir / "packed-refs").exists() else None
 
     def _admin(self, name: str) -> Path:
         """Git's own folder of a linked worktree."""
@@ -165,12 +169,12 @@ class Worktrees:
         plainly.write(admin / "HEAD", f"ref: {self._branch(name)}\n".encode())
         plainly.delete(path / ".git")
         plainly.write(path / ".git", f"gitdir: {admin}\n".encode())
-        if self.hub.resolve(self._branch(name)) is None:
+        if self._ref(self._branch(name)) is None:
             self.hub.set_refs({self._branch(name): commit})
 
     def _pin_old(self, name: str, commit: str) -> None:
         """A branch of that name from before may hold the only trace of a commit: it gets another ref first."""
-        old = self.hub.resolve(self._branch(name))
+        old = self._ref(self._branch(name))
         if old and old != commit:
             self.hub.set_refs({f"refs/kept/{name}/{old[:12]}": old})
 

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 POWER = 4096  # 4096**4096 is the largest power worked out
@@ -106,7 +107,8 @@ def _replaced(source: str, texts: Mapping[str, str]) -> str:
     return data.decode()
 
 
-def _places(source: str) -> dict[str, _Place]:
+@lru_cache(maxsize=32)  # a comparison asks several times about the same few sources
+def _places(source: str) -> Mapping[str, _Place]:
     try:
         data = source.encode()
         tree = ast.parse(data.removeprefix(b"\xef\xbb\xbf").decode())

@@ -69,7 +69,11 @@ class Tmux:
 
     def list(self) -> dict[str, Pane]:
         """All sessions, dead ones too. Empty when the server is gone."""
-        return {row.agent: row.pane for row in self._rows() if row.agent}
+        rows = self._rows()
+        if any(row.pane.dead and row.pane.exit is None for row in rows):
+            # A server that was just started now and then misses a child's end (3.3a); the end of another one wakes it.
+            self._call("run-shell", "-b", "true")
+        return {row.agent: row.pane for row in rows if row.agent}
 
     def stop(self, name: str) -> None:
         """End a session with all its processes. Silent when there is none."""

@@ -348,3 +348,24 @@ def test_news_is_told_once(play: Play) -> None:
     assert "a person tells you: look at B" in play.story.contact("a0")["news"]
     assert "a person tells you: look at B" not in play.story.contact("a0")["news"]
     assert not any("look at B" in line for line in play.story.contact("a1")["news"])
+
+
+def test_a_new_campaign_keeps_what_stood_in_a_worktree(play: Play) -> None:
+    play.begin(agents=1)
+    play.edit("a0", C=2.25)
+    play.story.stop(now=True)
+    play.settle()
+    assert play.world.campaign.state == "ended"
+    play.begin(agents=1)
+    kept = list((play.workspace.agents / "a0" / "kept").rglob("train.py"))
+    assert ["C = 2.25" in p.read_text() for p in kept] == [True]
+    assert "C = 3.0" in (play.workspace.worktree("a0") / "train.py").read_text()
+
+
+def test_going_on_after_the_worktrees_were_cleaned_away(play: Play) -> None:
+    play.begin(agents=1)
+    play.story.stop(now=True)
+    play.settle()
+    play.world.worktrees.remove("a0")
+    play.story.resume({"hours": 1})
+    assert play.measured("a0", A=0.5).verdict == "keep"

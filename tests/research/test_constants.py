@@ -60,9 +60,7 @@ def test_values_are_put_in_and_nothing_else_changes() -> None:
     assert changes(SOURCE, after) == ["LR 0.04→1e-3", "PATTERN \"SSSL\"→'Ü'", "DEPTH 8→10"]
 
 
-@pytest.mark.parametrize(
-    "text", ["os.system('x')", "1 # so", "1; import os", "1\nimport os", "", "1,", "(1", "x", "f'{1}'"]
-)
+@pytest.mark.parametrize("text", ["os.system('x')", "1 # so", "1; import os", "1\nimport os", "", "(1", "x", "f'{1}'"])
 def test_only_plain_values_are_put_in(text: str) -> None:
     with pytest.raises(ValueError, match="PATTERN"):
         with_values(SOURCE, {"PATTERN": text})
@@ -124,7 +122,7 @@ SOURCES = st.lists(st.tuples(FILLER, NAMES, VALUES), unique_by=lambda t: t[1], m
 @given(SOURCES, st.data())
 def test_any_value_can_be_put_in_and_back(source: str, data: st.DataObject) -> None:
     old = {n: c.text for n, c in constants(source).items()}
-    new = data.draw(st.fixed_dictionaries({}, optional={n: VALUES for n in old}))
+    new = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(old, VALUES)))
     after = with_values(source, new)
     assert {n: c.text for n, c in constants(after).items()} == {**old, **new}
     assert with_values(after, old) == source
