@@ -153,8 +153,12 @@ def stop(demo: Demo) -> None:
             time.sleep(0.2)
     with contextlib.suppress(OSError, ValueError, KeyError):  # it would leave by itself, but not at once
         keeper = int(json.loads((demo.folder / ".swarm" / "locks" / "keeper.lock").read_text())["pid"])
-        if str(demo.folder).encode() in Path(f"/proc/{keeper}/cmdline").read_bytes():
+        process = Path(f"/proc/{keeper}/cmdline")
+        if str(demo.folder).encode() in process.read_bytes():
             os.kill(keeper, signal.SIGTERM)
+            end = time.monotonic() + 15
+            while process.exists() and time.monotonic() < end:
+                time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from swarm.errors import SwarmError
 from swarm.research.constants import Constant
 
 FACTOR = 8.0  # floats: at most so many times more or less than now
-DOUBLINGS = 2  # powers of two: at most so many up or down
+DOUBLINGS = 2  # powers of two: at most so many up or down, and not below 8
 DIGITS = 3  # significant ones of a float that is written
 FRACTION = re.compile(r"(^|_)(RATIO|FRAC|FRACTION|BETA\d*|MOMENTUM|DROPOUT|PROB|EMA)(_|$)")
 DECAY = re.compile(r"(^|_)(WD|DECAY)(_|$)")
@@ -152,7 +152,7 @@ def _integer(constant: Constant, value: int, weight: float) -> Dim | None:
     if value >= 8 and value & (value - 1) == 0:
         at = value.bit_length() - 1
         return Dim(
-            constant.name, "power", max(0, at - DOUBLINGS), at + DOUBLINGS, at,
+            constant.name, "power", max(3, at - DOUBLINGS), at + DOUBLINGS, at,
             shift=constant.text.replace(" ", "").startswith("2**"), weight=weight,
         )  # fmt: skip
     if value <= 16:

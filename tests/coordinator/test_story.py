@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -369,3 +370,19 @@ def test_going_on_after_the_worktrees_were_cleaned_away(play: Play) -> None:
     play.world.worktrees.remove("a0")
     play.story.resume({"hours": 1})
     assert play.measured("a0", A=0.5).verdict == "keep"
+
+
+def test_a_commit_of_the_agents_own_is_kept_and_never_built_on(play: Play) -> None:
+    play.begin(agents=1)
+    play.edit("a0", A=0.5)
+    tree = play.workspace.worktree("a0")
+    for words in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@x", "commit", "-q", "-m", "mine"]):
+        subprocess.run(["git", *words], cwd=tree, check=True, capture_output=True)
+    own = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    e = play.e(play.story.submit("a0", "mine")["experiment"])
+    assert play.hub.refs()[f"refs/stray/a0/{own[:12]}"] == own
+    play.settle()
+    assert play.e(e.id).verdict == "keep"
+    assert play.e(e.id).commit != own
