@@ -67,7 +67,7 @@ clean: ## remove .venv, caches and what demos left here (never results.db or wor
 # A stamp is newer than what it was made from: nothing is installed twice. torch goes first and alone, the constraints
 # name no build of it.
 $(VENV)/.installed: pyproject.toml constraints.txt swarm/__init__.py
-	@scripts/system.sh
+	@PYTHON="$(PYTHON)" scripts/system.sh
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found. Install one, or: make PYTHON=/path/to/python3.12 install" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing torch"

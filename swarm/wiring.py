@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm import sessions
+from swarm import sessions, slots
 from swarm.agents import kind
 from swarm.coordinator.story import Story
 from swarm.executors.local import LocalExecutor
@@ -33,4 +33,5 @@ def story(workspace: Workspace) -> Story:
         executor=LocalExecutor(),
         sessions=sessions.best(workspace),
         kinds=kind,
+        strangers=lambda: slots.strangers(workspace.runs),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -326,3 +327,15 @@ def test_nodes_are_named_where_they_are(box: Box) -> None:
     there = set(nvidia.COMMON_NODES) | {f"/dev/nvidia{i}" for i in range(4)}
     box.patch.setattr(nvidia.os.path, "exists", lambda path: str(path) in there)
     assert slots.gpus()[3].device_nodes == ("/dev/nvidia3", *nvidia.COMMON_NODES)
+
+
+@pytest.mark.parametrize(("folder", "strange"), [("r000001-1", False), ("../elsewhere/r000001-1", True)])
+def test_a_process_of_a_run_is_no_stranger(tmp_path: Path, folder: str, strange: bool) -> None:
+    mark = f"SWARM_RUN={tmp_path}/".encode()
+    run = os.path.normpath(tmp_path / folder)
+    with subprocess.Popen([sys.executable, "-c", "input()"], env={"SWARM_RUN": run}, stdin=subprocess.PIPE) as process:
+        try:
+            assert nvidia._is_strange(process.pid, mark) is strange
+        finally:
+            process.kill()
+    assert not nvidia._is_strange(process.pid, mark)

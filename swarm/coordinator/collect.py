@@ -37,7 +37,10 @@ def take(w: World, outcome: Outcome) -> None:
     if run.status != "running" or run.attempt != outcome.attempt:
         return
     result = outcome.result
-    if result is None or result.outcome == "lost":
+    stranger = w.shared.pop((run.id, run.attempt), None)
+    if stranger is not None and run.attempt < ATTEMPTS:
+        _lost(w, run, f"a foreign process (pid {stranger}) was on its GPU")
+    elif result is None or result.outcome == "lost":
         _lost(w, run, result.reason if result else "ended without a word")
     else:
         _record(w, run, result)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarm import clock
 from swarm.coordinator import (
     collect,
+    company,
     confirm,
     contact,
     dispatch,
@@ -46,8 +47,9 @@ class Story:
         sessions: Sessions,
         kinds: Callable[[str], AgentKind],
         now: Callable[[], float] = clock.now,
+        strangers: Callable[[], Mapping[str, Sequence[int]]] = dict,
     ) -> None:
-        self.world = World(workspace, ledger, hub, worktrees, executor, sessions, kinds, now())
+        self.world = World(workspace, ledger, hub, worktrees, executor, sessions, kinds, strangers, now())
         self._now = now
         recover.recover(self.world)
 
@@ -72,6 +74,7 @@ class Story:
             did = ending.review(w) or did
             did = pollinate.pollinate(w) or did
             did = dispatch.dispatch(w) or did
+            did = company.look(w) or did
             did = watch.watch(w) or did
             w.move_refs()
         except BaseException:

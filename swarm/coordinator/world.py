@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,13 @@ class World:
     executor: Executor
     sessions: Sessions
     kinds: Callable[[str], AgentKind]
+    strangers: Callable[[], Mapping[str, Sequence[int]]] = dict  # pids that compute on a GPU (by UUID) and are not ours
     now: float = 0.0
     changed: int = 0  # counts what happened, for those who wait
     beliefs: Beliefs = field(default_factory=Beliefs)
     stored: dict[int, dict[str, Belief]] = field(default_factory=dict)  # estimates as the ledger has them, by class
     dirty: bool = True  # results came in: look at candidates, withdrawals, who is behind
+    shared: dict[tuple[int, int], int] = field(default_factory=dict)  # (run, attempt) → the stranger's pid
     timers: dict[str, float] = field(default_factory=dict)
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     _campaign: Campaign | None = None

@@ -3,7 +3,7 @@
 from swarm.slots.choosing import Place, choose, parse_gpus
 from swarm.slots.dealing import Dealt, deal, parse_agents
 from swarm.slots.machine import cores, cpu_model, torch_version
-from swarm.slots.nvidia import Gpu, gpus, no_gpus, visible
+from swarm.slots.nvidia import Gpu, gpus, no_gpus, strangers, visible
 
 __all__ = [
     "Dealt",
@@ -17,6 +17,7 @@ __all__ = [
     "no_gpus",
     "parse_agents",
     "parse_gpus",
+    "strangers",
     "torch_version",
     "visible",
 ]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from swarm.errors import SwarmError
@@ -74,6 +75,25 @@ def visible(mask: str, uuids: Sequence[str]) -> list[int]:
             break
         left += fits
     return left if len(set(left)) == len(left) else []
+
+
+def strangers(runs: Path) -> dict[str, tuple[int, ...]]:
+    """Pids that compute on each GPU, by UUID, and belong to no run below `runs`.
+
+    A run carries SWARM_RUN in its environment. A pid that this machine's /proc does not show cannot be told and is left
+    out: inside a container NVML names the pids of the host.
+    """
+    mark = f"SWARM_RUN={runs}/".encode()
+    return {g.uuid: tuple(p for p in g.foreign_pids if _is_strange(p, mark)) for g in _all()}
+
+
+def _is_strange(pid: int, mark: bytes) -> bool:
+    try:
+        return mark not in Path(f"/proc/{pid}/environ").read_bytes()
+    except PermissionError:
+        return True  # another user's
+    except OSError:
+        return False
 
 
 def no_gpus() -> SwarmError:

@@ -386,3 +386,23 @@ def test_a_commit_of_the_agents_own_is_kept_and_never_built_on(play: Play) -> No
     play.settle()
     assert play.e(e.id).verdict == "keep"
     assert play.e(e.id).commit != own
+
+
+def test_a_run_that_shared_its_gpu_is_repeated(play: Play) -> None:
+    slot = {"id": "0", "devices": "GPU-x", "accelerator": "H100", "torch": "2", "device_nodes": []}
+    play.begin(agents=1, slots=[slot])
+    play.executor.manual = True
+    ident = play.submit("a0", A=0.5)
+    play.step()
+    play.world.strangers = lambda: {"GPU-x": [4711]}
+    play.step(11)
+    play.world.strangers = dict
+    play.executor.manual = False
+    play.settle()
+    outcomes = play.ledger.rows(
+        "SELECT a.outcome, a.why FROM attempts a JOIN runs r ON r.id=a.run WHERE r.experiment=? ORDER BY r.id, a.n",
+        ident,
+    )
+    assert outcomes[0] == ("lost", "a foreign process (pid 4711) was on its GPU")
+    assert outcomes[1][0] == "finished"
+    assert play.e(ident).verdict == "keep"
