@@ -70,7 +70,7 @@ class Demo(Record):
 def main() -> int:
     demo = Demo(next_folder(PROJECT / "demo"))
     console.print(
-        f"[bold]A small swarm on {demo.cores} CPU cores.[/bold] It takes about 5 minutes, {LONGEST} at most; ctrl-C ends it.\n"
+        f"[bold]A small swarm on {demo.cores} CPU cores.[/bold] It takes 3 to 5 minutes, {LONGEST} at most; ctrl-C ends it.\n"
         "  This is a toy: a 0.3M-parameter GPT that trains for seconds per run on your Python's own library.\n"
         "  On a GPU the same commands train a 50M-parameter one for 5 minutes per run.\n"
         f"  Workspace: {escape(str(demo.folder.relative_to(PROJECT)))}"

@@ -114,15 +114,26 @@ def may_run(w: World, run: Run, slot: Slot) -> bool:
         return True
     slots = w.slots()
     going = [r for r in w.ledger.open_runs("running") if r.purpose in ("confirm", "person")]
-    most = max(1, len(slots) // 4) if _share(w, len(slots)) < w.policy.confirm_share else 1
-    if len(going) >= most:
+    over = _share(w, len(slots)) >= w.policy.confirm_share
+    if len(going) >= (1 if over else max(1, len(slots) // 4)):
         return False
+    if over and slot.agent and _just_confirmed(w, slot) and w.unfinished(slot.agent):
+        return False  # its owner's turn: a slot does not confirm twice running while somebody waits for it
     used = {
         str(s)
         for (s,) in w.ledger.rows("SELECT slot FROM runs WHERE experiment=? AND slot IS NOT NULL", run.experiment)
     }
     others = [s for s in slots if s.klass == slot.klass and s.id not in used]
     return slot.id not in used or not others
+
+
+def _just_confirmed(w: World, slot: Slot) -> bool:
+    """Whether the slot's last run was a confirmation. Runs start in the order of their attempts."""
+    last = w.ledger.value(
+        "SELECT r.purpose FROM attempts a JOIN runs r ON r.id=a.run WHERE a.slot=? ORDER BY a.rowid DESC LIMIT 1",
+        slot.id,
+    )
+    return bool(last == "confirm")
 
 
 def _share(w: World, slots: int) -> float:

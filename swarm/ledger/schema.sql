@@ -63,6 +63,7 @@ CREATE TABLE attempts (             -- each try of a run; lost: by the machine, 
   started REAL NOT NULL, ended REAL, outcome TEXT CHECK (outcome IN ('finished','crashed','lost','cancelled')), why TEXT,
   PRIMARY KEY (run, n)
 );
+CREATE INDEX attempts_by_slot ON attempts(slot);
 CREATE TABLE promotions (           -- the history of best
   id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL, experiment TEXT NOT NULL, previous TEXT,
   by TEXT NOT NULL CHECK (by IN ('confirmation','person','undo','withdrawal')),

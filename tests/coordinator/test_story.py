@@ -406,3 +406,19 @@ def test_a_run_that_shared_its_gpu_is_repeated(play: Play) -> None:
     assert outcomes[0] == ("lost", "a foreign process (pid 4711) was on its GPU")
     assert outcomes[1][0] == "finished"
     assert play.e(ident).verdict == "keep"
+
+
+def test_a_slot_whose_owner_waits_does_not_confirm_twice_running(play: Play) -> None:
+    """The other agent's stream of finds must not eat the time of this one."""
+    play.begin(agents=2)
+    for n in range(6):
+        play.submit("a0", A=0.9 - n / 10)
+        if not [e for e in play.world.unfinished("a1") if e.stage == "queued"]:
+            play.submit("a1", B=5.0 + n)
+        play.settle()
+    rows = play.ledger.rows(
+        "SELECT r.purpose FROM attempts a JOIN runs r ON r.id=a.run WHERE a.slot='1' ORDER BY a.rowid"
+    )
+    purposes = [p for (p,) in rows]
+    assert purposes.count("confirm") >= 2
+    assert purposes.count("screen") >= 5
