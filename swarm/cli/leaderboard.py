@@ -56,7 +56,7 @@ def _table(found: Board, width: int) -> Table:
     left = [_cells(r, decimals) for r in rows]
     names = ("   #", "exp", "commit", "est.", "±", "raw", "n", "state", "agent", "kind", "lines")
     wide = [max(len(str(c[i])) for c in (names, *left)) for i in range(len(names))]
-    room = max(16, width - sum(wide) - 2 * len(names) + 1)
+    room = max(12, width - sum(wide) - 2 * len(names))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for i, name in enumerate(names):
         right = name in ("   #", "n", "lines")

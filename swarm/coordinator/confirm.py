@@ -58,7 +58,9 @@ def next_candidate(w: World) -> Experiment | None:
         f"ORDER BY estimate {order} LIMIT ?", w.campaign.id, home, CLOSE
     )  # fmt: skip
     believed = [(b.m, e) for e in rows if e.id != best and (b := w.beliefs.of(e.id, home)) is not None and b.m < mine.m]
-    return min(believed, key=lambda pair: (pair[0], pair[1].id))[1] if believed else None
+    confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= RUNS]
+    # what has its second run is decided before the next one is looked at: a stream of finds must not hold best up
+    return min(confirmed or believed, key=lambda pair: (pair[0], pair[1].id))[1] if believed else None
 
 
 def _decide(w: World, e: Experiment) -> bool:

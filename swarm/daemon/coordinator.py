@@ -113,6 +113,7 @@ class Coordinator:
             self._server.run(sockets=[self._socket])
         finally:
             self._ended.set()
+            pulse.join(BEAT)  # its last heartbeat must not come after we have left
             self._loop.close()
             self._leave()
         if not self._server.started:

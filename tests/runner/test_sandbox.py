@@ -118,7 +118,7 @@ def test_a_run_that_is_ended_inside_may_say_its_last_words(tmp_path: Path) -> No
         while True: time.sleep(0.01)  # a pause() could miss the signal
     """
     process = start(spec(tmp_path, polite, sandbox="required"))
-    until(lambda: (tmp_path / "log.txt").exists() and "ready" in printed(tmp_path), "the training to be up")
+    until(lambda: (tmp_path / "log.txt").exists() and "ready\n" in printed(tmp_path), "the training to be up")
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == 0
     assert RunResult.read(tmp_path / "result.json").tail == "ready\nbye"

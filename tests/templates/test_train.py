@@ -242,6 +242,8 @@ def test_in_a_sandbox_with_a_fresh_home(cache: Path, tmp_path: Path) -> None:
     work = small(tmp_path)
     held = str(home / ".cache" / "swarm")
     box = ["bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--unshare-all"]
+    for prefix in (sys.base_prefix, sys.prefix):  # a checkout below /tmp would be hidden
+        box += ["--ro-bind", prefix, prefix]
     box += ["--bind", str(work), str(work), "--dir", str(home / ".cache"), "--ro-bind", str(cache), held]
     assert shutil.which("bwrap"), "apt-get install bubblewrap"
     box += ["--chdir", str(work), "--setenv", "HOME", str(home), "--unsetenv", "SWARM_CACHE"]
