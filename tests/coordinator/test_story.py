@@ -422,3 +422,14 @@ def test_a_slot_whose_owner_waits_does_not_confirm_twice_running(play: Play) -> 
     purposes = [p for (p,) in rows]
     assert purposes.count("confirm") >= 2
     assert purposes.count("screen") >= 5
+
+
+def test_a_change_without_effect_gains_nothing_from_a_parent_that_was_a_great_find(play: Play) -> None:
+    play.begin(agents=1)
+    great = play.measured("a0", A=-50.0)
+    assert abs((play.e(great.id).estimate or 0) - (play.e(great.id).raw or 0)) < 2 * play.noise
+    path = play.workspace.worktree("a0") / "train.py"
+    path.write_text(path.read_text() + "\n# nothing\n")
+    nothing = play.e(play.story.submit("a0", "nothing")["experiment"])
+    play.settle()
+    assert 0.02 < (play.e(nothing.id).p_better or 0) < 0.98

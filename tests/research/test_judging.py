@@ -62,9 +62,9 @@ def test_a_posterior_lies_between_its_parent_and_what_was_measured(
     assert 0 <= found.v <= sd * sd / n + 1e-12
 
 
-@given(BELIEFS, NUMBERS, SDS, SDS)
-def test_more_runs_leave_less_doubt(parent: Belief, mean: float, sd: float, tau: float) -> None:
-    assert posterior(parent, mean, 2, sd, tau).v <= posterior(parent, mean, 1, sd, tau).v + 1e-12
+@given(BELIEFS, SDS, SDS)
+def test_more_runs_of_what_was_expected_leave_less_doubt(parent: Belief, sd: float, tau: float) -> None:
+    assert posterior(parent, parent.m, 2, sd, tau).v <= posterior(parent, parent.m, 1, sd, tau).v + 1e-12
 
 
 @given(NUMBERS, NUMBERS, COUNTS, BELIEFS, SDS)
@@ -118,3 +118,11 @@ def test_how_many_are_real_and_what_can_be_told_apart() -> None:
     assert real_keeps([]) == 0
     assert detectable(0.0017) == pytest.approx(0.0060, abs=5e-5)
     assert detectable(1.0, 4) == pytest.approx(detectable(1.0) / 2)
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.integers(1, 9), st.floats(1e-6, 10), st.floats(0, 10))
+def test_an_estimate_stays_near_its_own_runs(parent: float, mean: float, n: int, sd: float, tau: float) -> None:
+    belief = posterior(Belief(parent, sd * sd), mean, n, sd, tau)
+    assert abs(belief.m - mean) <= sd / n**0.5 * (1 + 1e-9) + 1e-9
+    assert min(parent, mean) - 1e-9 <= belief.m <= max(parent, mean) + 1e-9
+    assert belief.v <= sd * sd / n * (1 + 1e-9)
