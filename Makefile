@@ -49,6 +49,10 @@ e2e: $(VENV)/.tested ## the slow tests: whole swarms as processes, in a folder a
 	@scripts/system.sh all
 	$(BIN)/python -m pytest $(WORKERS) -m e2e --timeout=600 --durations=10 $(PYTEST)
 
+.PHONY: bench
+bench: $(VENV)/.tested ## measurements, as ratios beside a floor or a peer (docs/notes has what they said)
+	$(BIN)/python -m bench.spawn
+
 .PHONY: format
 format: $(VENV)/.tested ## let ruff put it in order
 	$(BIN)/ruff check --fix .
