@@ -38,7 +38,7 @@ def contact(w: World, name: str, final: bool = False) -> dict[str, Any]:
     agent = w.agent(name)
     return {
         "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
-        "base": agent.base, "news": news, "results": results,
+        "base": agent.base, "flying": len(w.unfinished(name)), "news": news, "results": results,
     }  # fmt: skip
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from swarm import clock
 from swarm.coordinator import (
+    adopt,
     collect,
     confirm,
     contact,
     dispatch,
     ending,
+    note,
     pollinate,
     promote,
     recover,
@@ -141,15 +143,27 @@ class Story:
     # --- the agents' verbs ------------------------------------------------------------------------------------
 
     def submit(
-        self, agent: str, description: str, hypothesis: str | None = None, expect: float | None = None
+        self,
+        agent: str,
+        description: str,
+        hypothesis: str | None = None,
+        expect: float | None = None,
+        on: str | None = None,
     ) -> dict[str, Any]:
-        return self._do(submit.submit, agent, description, hypothesis, expect)
+        return self._do(submit.submit, agent, description, hypothesis, expect, on)
 
     def submit_values(self, agent: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
         return self._do(submit.submit_values, agent, values, description)
 
     def constants(self, agent: str) -> dict[str, Any]:
         return self._do(contact.constants_of, agent)
+
+    def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
+        return self._do(adopt.adopt, agent, experiment)
+
+    def note(self, agent: str | None, text: str) -> dict[str, Any]:
+        """`agent` None: a person's note."""
+        return self._do(note.note, agent, text)
 
     def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
