@@ -34,7 +34,11 @@ def who_is_behind(w: World) -> list[Agent]:
     found: list[tuple[float, Agent]] = []
     for agent in w.agents(*LIVE):
         p = confirm.p_over_best(w, agent.tip)
-        if agent.kind != "person" and behind(agent.tip, best, tree, 0.0 if p is None else p, gone) and settled(w, agent):
+        if (
+            agent.kind != "person"
+            and behind(agent.tip, best, tree, 0.0 if p is None else p, gone)
+            and settled(w, agent)
+        ):
             found.append((0.0 if p is None else p, agent))
     return [agent for _, agent in sorted(found, key=lambda pair: (pair[0], pair[1].name))]
 

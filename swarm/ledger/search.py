@@ -15,7 +15,33 @@ LONGEST = 100  # characters of a word
 # how much a match says: description, hypothesis, patch (its context lines too), verdict and why, note
 WEIGHTS = (6.0, 3.0, 1.0, 1.5, 5.0)
 ALIKE = 0.6  # share of the words of the shorter description
-LITTLE = frozenset("a an and as at be by for from in into is it more less of on or the this to try with".split())
+LITTLE = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "be",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "is",
+        "it",
+        "more",
+        "less",
+        "of",
+        "on",
+        "or",
+        "the",
+        "this",
+        "to",
+        "try",
+        "with",
+    ]
+)
 COLUMNS = (
     "id, campaign, agent, description, hypothesis, patch, verdict, reason, raw, estimate, stderr, runs, p_better, parent_m, "
     "dropped, judged_at"
