@@ -112,8 +112,8 @@ def _for_all(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
 
 def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     @router.get("/read")
-    async def read(caller: Caller, path: Named, line: After = 1) -> Answer:
-        return {"text": await run_in_threadpool(looking.read, workspace, caller, path, line)}
+    async def read(caller: Caller, file: Named, line: After = 1) -> Answer:
+        return {"text": await run_in_threadpool(looking.read, workspace, caller, file, line)}
 
     @router.post("/submit")
     async def submit(caller: Caller, body: wire.Submit) -> Answer:

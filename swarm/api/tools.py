@@ -83,16 +83,16 @@ def _waiting(server: MCPServer[Any], desk: Desk, workspace: Workspace) -> None:
         gone = place(ctx).gone
 
         async def look(final: bool = False) -> Answer | None:
-            return await desk.ask(lambda story: story.contact(who, final=final), news=False)
+            if gone.is_set():
+                return None  # nobody hears it: the news is kept for the next call
+            return await desk.ask(lambda story: story.contact(who, final=final, patient=True), news=False)
 
         async def hung_up() -> bool:
             return bool(gone.is_set())
 
-        found = await told(desk.until(look, worth_saying, patience, hung_up))
-        if found is None:
-            if gone.is_set():
-                return ""  # nobody hears it: the news is kept for the next call
-            found = await told(look(final=True)) or {}
+        found = await told(desk.until(look, lambda answer: answer is None or bool(answer["due"]), patience, hung_up))
+        if found is None and (found := await told(look(final=True))) is None:
+            return ""
         facts = await told(desk.ask(lambda story: story.status(), news=False))
         return telling.heard(found, str(facts.get("better")))
 
@@ -101,14 +101,6 @@ def _waiting(server: MCPServer[Any], desk: Desk, workspace: Workspace) -> None:
         """How the campaign goes, and what of yours runs."""
         who = str(place(ctx).who).removeprefix(AGENT)
         return await looked(partial(_status, workspace, who))
-
-
-def worth_saying(answer: Answer | None) -> bool:
-    """Whether `wait` ends: something to say, or nothing of the agent's under way and room for it."""
-    if answer is None:
-        return False
-    idle = bool(answer["due"]) and not answer.get("flying")
-    return bool(answer["stop"] or answer["news"] or answer.get("results")) or idle
 
 
 def _status(workspace: Workspace, who: str) -> str:

@@ -30,5 +30,5 @@ def best(workspace: Workspace) -> None:
 
 def read(path: str, line: int = 1) -> None:
     """Print a file of the calling agent's worktree. Raises SwarmError outside an agent's session."""
-    answer = agent().get("read", path=path, line=line)
+    answer = agent().get("read", file=path, line=line)
     print(screen.clean(str(answer["text"]), lines=True))

@@ -165,10 +165,10 @@ class Story:
         """`agent` None: a person's note."""
         return self._do(note.note, agent, text)
 
-    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
         before = self.world.changed
-        answer = self._do(contact.contact, agent, final)
+        answer = self._do(contact.contact, agent, final, patient)
         self.world.changed = before  # hearing the news is no news
         return answer
 

@@ -93,7 +93,7 @@ class FakeStory:
     def constants(self, agent: str) -> dict[str, Any]:
         return self._verb("constants", agent=agent)
 
-    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
         self.asked.append(("contact", {"agent": agent, "final": final}))
         due = bool(self.news)
         heard = list(self.news) if due or final else []

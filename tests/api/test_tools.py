@@ -20,9 +20,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 from swarm.api.desk import Desk
 from swarm.api.door import guarded, serving
+from swarm.api.gate import Gate
 from swarm.api.tokens import Tokens
 from swarm.coordinator.loop import Loop
-from swarm.daemon.coordinator import bound
+from swarm.daemon.coordinator import Server, bound
 from tests.api.conftest import until
 from tests.coordinator.play import Play
 
@@ -54,7 +55,8 @@ class House:
     loop: Loop[Any]
     tokens: Tokens
     port: int
-    desk: Desk
+    gate: Gate
+    server: uvicorn.Server
 
     @property
     def url(self) -> str:
@@ -111,13 +113,13 @@ def house(tmp_path: Path) -> Iterator[House]:
     loop: Loop[Any] = Loop(Slowly(play))
     desk = Desk(loop, tokens)
     sock = bound(play.workspace)
-    server = uvicorn.Server(serving(guarded(desk, play.workspace)))
+    gate = guarded(desk, play.workspace)
+    server = Server(serving(gate), lambda: None, desk.close)
     loop.start()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     until(lambda: server.started)
-    yield House(play, loop, tokens, sock.getsockname()[1], desk)
-    desk.loop.ask(lambda story: None).result(60)
+    yield House(play, loop, tokens, sock.getsockname()[1], gate, server)
     server.should_exit = True
     thread.join(60)
     loop.close()
@@ -235,12 +237,14 @@ def test_news_is_kept_for_an_agent_that_hung_up(house: House) -> None:
             {"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
              "Authorization": f"Bearer {token}"},
         )  # fmt: skip
-        line.getresponse()  # the stream is open
+        answer = line.getresponse()
+        assert answer.status == 200  # the stream is open
+        assert house.gate.inside == 1
+        answer.close()
         line.close()
 
     hang_up()
-    gate = house.desk
-    until(lambda: not gate.closing and house.port)
+    until(lambda: house.gate.inside == 0)
     house.settle()
     assert "e0002 keep" in house.say("wait", timeout=50)
 
@@ -254,6 +258,31 @@ def both_judged(play: Play, **other: float) -> None:
             return
         play.step()
     raise AssertionError("not judged")
+
+
+def test_nobody_is_left_waiting_when_the_coordinator_ends(house: House) -> None:
+    house.say("wait", timeout=0)
+    house.edit("a0", A=0.5)
+    house.say("submit", description="A")
+
+    def end() -> None:
+        until(lambda: house.gate.inside == 1)
+        house.server.should_exit = True
+
+    ender = threading.Thread(target=end)
+    ender.start()
+    begun = time.monotonic()
+    assert house.say("wait", timeout=50).startswith("refused: the coordinator is stopping")
+    assert time.monotonic() - begun < 45
+    ender.join(60)
+
+
+def test_an_idle_client_keeps_nobody_up(house: House) -> None:
+    async def steps(client: Client) -> None:
+        await client.call_tool("best", {})
+        await asyncio.to_thread(until, lambda: house.gate.inside == 0)
+
+    asyncio.run(house.calls("agent.a0", steps, "legacy"))
 
 
 def test_adopt_moves_the_files_and_measures_the_own_changes_again(house: House) -> None:
@@ -430,9 +459,9 @@ def test_the_same_verbs_at_the_door(house: House) -> None:
     found = ask("GET", "recall?q=B%20matters")["found"]
     assert {f["agent"] for f in found[:2]} == {"a0", None}
     assert (
-        "A = 0.5" in ask("GET", "read?path=train.py")["text"] or "A = 1.0" in ask("GET", "read?path=train.py")["text"]
+        "A = 0.5" in ask("GET", "read?file=train.py")["text"] or "A = 1.0" in ask("GET", "read?file=train.py")["text"]
     )
-    assert "error" in ask("GET", "read?path=../a1/train.py")
+    assert "error" in ask("GET", "read?file=../a1/train.py")
     assert "+B = 1.0" in ask("GET", "diff?a=e0003")["diff"]
     assert "e0002" in ask("GET", "experiments/e0002/log")["log"]
     assert ask("POST", "adopt", {"experiment": "e0001"})["tip"] == "e0001"
