@@ -14,11 +14,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from swarm import __version__
 from swarm.api.desk import Desk
 from swarm.api.gate import Gate
 from swarm.api.routes import routes
+from swarm.api.toolbox import PATH, Toolbox
 from swarm.errors import Refused, SwarmError
 from swarm.workspace import Workspace
 
@@ -41,11 +43,15 @@ class Json(JSONResponse):
 def make(desk: Desk, workspace: Workspace) -> FastAPI:
     """The application. It listens to the story from its start-up to its shutdown. `app.state.gate` counts requests."""
 
+    toolbox = Toolbox(desk, workspace)
+
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         desk.open()
+        toolbox.open()
         yield
         desk.close()
+        await toolbox.close()
 
     app = FastAPI(
         title="swarm",
@@ -57,6 +63,7 @@ def make(desk: Desk, workspace: Workspace) -> FastAPI:
         lifespan=life,
     )
     app.include_router(routes(desk, workspace))
+    app.router.routes.append(Route(PATH, toolbox))
     app.add_exception_handler(SwarmError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from swarm.ledger import search
 from swarm.ledger.reader import Reader
 from swarm.research.experiment import Event
 from swarm.workspace import Workspace
@@ -20,6 +21,13 @@ def events(workspace: Workspace, after: int) -> list[dict[str, Any]]:
     with Reader(workspace.ledger) as reader:
         found = reader.all(Event, "WHERE seq > ? ORDER BY seq LIMIT ?", after, MOST)
     return [{**asdict(event), "data": json.loads(event.data)} for event in found]
+
+
+def recall(workspace: Workspace, text: str, n: int) -> list[dict[str, Any]]:
+    """Earlier experiments and notes that speak of it, best first. Raises SwarmError when the ledger cannot be read."""
+    with Reader(workspace.ledger) as reader:
+        found = search.search(reader, text, n)
+    return [{**asdict(f), "names": sorted(f.names)} for f in found]
 
 
 def leaderboard(workspace: Workspace, n: int) -> list[dict[str, Any]]:

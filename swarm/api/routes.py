@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from swarm import __version__
-from swarm.api import record, wire
+from swarm.api import looking, record, wire
 from swarm.api.desk import Desk
 from swarm.errors import Refused
 from swarm.workspace import Workspace
@@ -21,6 +21,8 @@ Name = Annotated[str, Path(pattern=wire.NAME)]
 Experiment = Annotated[str, Path(pattern=wire.EXPERIMENT)]
 Patience = Annotated[float, Query(ge=0, le=wire.LONGEST_WAIT, allow_inf_nan=False)]
 Rows = Annotated[int, Query(ge=1, le=1000)]
+Named = Annotated[str, Query(min_length=1, max_length=500)]
+Asked = Annotated[str, Query(min_length=1, max_length=2000)]
 After = Annotated[int, Query(ge=0, lt=1 << 63)]
 
 
@@ -47,7 +49,7 @@ def routes(desk: Desk, workspace: Workspace) -> APIRouter:
     """All routes of /v1."""
     router = APIRouter(prefix="/v1")
     _for_all(router, desk, workspace)
-    _for_agents(router, desk)
+    _for_agents(router, desk, workspace)
     owners = APIRouter(dependencies=[Depends(owner)])
     _for_owner(owners, desk)
     _long_polls(owners, desk)
@@ -82,12 +84,37 @@ def _for_all(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         found = await desk.until(look, bool, timeout, request.is_disconnected)
         return {"events": found or []}
 
+    @router.get("/best")
+    async def best() -> Answer:
+        return await desk.ask(lambda story: story.experiment("best"), news=False)
+
+    @router.get("/recall")
+    async def recall(q: Asked, n: Rows = 8) -> Answer:
+        return {"found": await run_in_threadpool(record.recall, workspace, q, n)}
+
+    @router.get("/diff")
+    async def diff(a: Named, b: Named | None = None) -> Answer:
+        return {"diff": await run_in_threadpool(looking.diff, workspace, a, b)}
+
+    @router.get("/experiments/{experiment}/log")
+    async def log(experiment: Experiment) -> Answer:
+        return {"log": await run_in_threadpool(looking.log, workspace, experiment)}
+
+    @router.post("/note")
+    async def note(request: Request, body: wire.Note) -> Answer:
+        who = None if request.state.who == "owner" else agent(request)
+        return await desk.ask(lambda story: story.note(who, text=body.text))
+
     @router.get("/experiments/{experiment}")
     async def show(experiment: Experiment) -> Answer:
         return await desk.ask(lambda story: story.experiment(experiment), news=False)
 
 
-def _for_agents(router: APIRouter, desk: Desk) -> None:
+def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
+    @router.get("/read")
+    async def read(caller: Caller, file: Named, line: After = 1) -> Answer:
+        return {"text": await run_in_threadpool(looking.read, workspace, caller, file, line)}
+
     @router.post("/submit")
     async def submit(caller: Caller, body: wire.Submit) -> Answer:
         return await desk.ask(lambda story: story.submit(caller, **body.model_dump()))
@@ -99,6 +126,10 @@ def _for_agents(router: APIRouter, desk: Desk) -> None:
     @router.get("/constants")
     async def constants(caller: Caller) -> Answer:
         return await desk.ask(lambda story: story.constants(caller), news=False)
+
+    @router.post("/adopt")
+    async def adopt(caller: Caller, body: wire.Adopt) -> Answer:
+        return await desk.ask(lambda story: story.adopt(caller, **body.model_dump()))
 
     @router.post("/wait")
     async def wait(caller: Caller, request: Request, body: wire.Wait) -> Answer:

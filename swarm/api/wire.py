@@ -19,6 +19,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whi
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Source = Annotated[str, StringConstraints(max_length=1 << 20)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+What = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -113,6 +114,15 @@ class Submit(Asked):
     description: Line
     hypothesis: Text | None = None
     expect: Number | None = None
+    on: What | None = None
+
+
+class Adopt(Asked):
+    experiment: What
+
+
+class Note(Asked):
+    text: Text
 
 
 class Values(Asked):

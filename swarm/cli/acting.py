@@ -230,6 +230,9 @@ def submit(
     message: Message,
     hypothesis: Annotated[str | None, typer.Option(help="Why it should help.")] = None,
     expect: Annotated[float | None, typer.Option(help="The score you expect.")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="The experiment that your files are a change of, if not what you build on.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for results or room.")] = False,
 ) -> None:
     """Queue what this worktree changed as one experiment.
@@ -239,7 +242,33 @@ def submit(
     """
     from swarm.cli import submit as command
 
-    command.run(message, hypothesis, expect, wait)
+    command.run(message, hypothesis, expect, wait, on)
+
+
+def adopt(
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment with a result, or best.", autocompletion=complete.experiments)
+    ],
+) -> None:
+    """Build on another experiment from now on; your own kept changes are measured again on top of it.
+
+    \b
+      swarm adopt e0231
+    """
+    from swarm.cli import adopt as command
+
+    command.run(experiment)
+
+
+def note(text: Annotated[str, typer.Argument(help="What you found out.")]) -> None:
+    """Write down what you found out; every agent's recall finds it.
+
+    \b
+      swarm note "warmdown below 0.5 crashed twice: the loss explodes at the end"
+    """
+    from swarm.cli import note as command
+
+    command.run(text)
 
 
 def wait(

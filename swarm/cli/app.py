@@ -12,14 +12,17 @@ PANELS = {
         reading.status,
         reading.watch,
         reading.leaderboard,
+        reading.best,
         reading.show,
         reading.diff,
         reading.log,
+        reading.recall,
         reading.plot,
     ),
     "Steer": (
         acting.promote,
         acting.tell,
+        acting.note,
         acting.attach,
         acting.try_,
         acting.pause,
@@ -27,7 +30,7 @@ PANELS = {
         acting.stop,
     ),
     "Take along": (reading.export, acting.import_, acting.clean),
-    "For agents, in their sessions": (acting.submit, acting.wait),
+    "For agents, in their sessions": (acting.submit, acting.wait, acting.adopt, reading.read),
 }
 
 app = typer.Typer(

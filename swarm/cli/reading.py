@@ -58,6 +58,49 @@ def leaderboard(
     screen.run(here(), n, as_json, tsv, raw)
 
 
+def best() -> None:
+    """The best so far: its score, its change, who found it.
+
+    \b
+      swarm best
+    """
+    from swarm.cli import recall as screen
+    from swarm.cli.places import here
+
+    screen.best(here())
+
+
+def recall(
+    query: Annotated[list[str], typer.Argument(help="Any words: constants, ideas, errors.", metavar="WORD...")],
+    n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 8,
+    as_json: Json = False,
+) -> None:
+    """What was tried before: experiments and notes that speak of it, and what came of it.
+
+    \b
+      swarm recall MATRIX_LR
+      swarm recall rotary embedding base -n 20
+    """
+    from swarm.cli import recall as screen
+    from swarm.cli.places import here
+
+    screen.run(here(), " ".join(query), n, as_json)
+
+
+def read(
+    path: Annotated[str, typer.Argument(help="A file of the worktree; none: their names.")] = ".",
+    line: Annotated[int, typer.Option(help="Begin at this line.", min=1)] = 1,
+) -> None:
+    """Show a file of this agent's own worktree.
+
+    \b
+      swarm read train.py
+    """
+    from swarm.cli import recall as screen
+
+    screen.read(path, line)
+
+
 def show(experiment: Experiment, as_json: Json = False) -> None:
     """One experiment: its change, its runs, its verdict and why.
 

@@ -7,10 +7,17 @@ from swarm.cli.places import agent
 from swarm.cli.screen import clean
 
 
-def run(message: str, hypothesis: str | None = None, expect: float | None = None, wait: bool = False) -> None:
+def run(
+    message: str,
+    hypothesis: str | None = None,
+    expect: float | None = None,
+    wait: bool = False,
+    on: str | None = None,
+) -> None:
     """Queue it and show the recorded change; with `wait` go on to wait for news."""
     client = agent()
-    answer = client.post("submit", description=message, hypothesis=hypothesis, expect=expect)
+    more = {"on": on} if on else {}
+    answer = client.post("submit", description=message, hypothesis=hypothesis, expect=expect, **more)
     print(
         f"{answer['experiment']} is queued. Your worktree is back at what you build on; room for {answer['room']} more."
     )

@@ -14,9 +14,10 @@ from swarm.research.experiment import Agent, Event, Experiment
 NEWS = 40  # events told at once
 
 
-def contact(w: World, name: str, final: bool = False) -> dict[str, Any]:
+def contact(w: World, name: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
     """The answer to `wait`. `due`: there is something to say, or room in the queue; else wait on unless `final`.
 
+    `patient`: room alone is not due while something of the agent's is under way.
     Only an answer that is given away (due or final) counts as heard.
     """
     agent = w.agent(name)
@@ -28,7 +29,8 @@ def contact(w: World, name: str, final: bool = False) -> dict[str, Any]:
     free = 0 if over or w.campaign.paused else room(w, agent)
     news = [line for e in events if (line := _line(w, e))]
     results = [r for e in events if e.kind == "judged" and e.agent == name and (r := _result(w, e))]
-    due = over or free > 0 or bool(news) or bool(results)
+    flying = len(w.unfinished(name))
+    due = over or (free > 0 and not (patient and flying)) or bool(news) or bool(results)
     if due or final:
         news += _moved(w, agent, over) + _program(w, agent)
         with w.ledger.tx():
@@ -38,7 +40,7 @@ def contact(w: World, name: str, final: bool = False) -> dict[str, Any]:
     agent = w.agent(name)
     return {
         "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
-        "base": agent.base, "news": news, "results": results,
+        "base": agent.base, "flying": flying, "news": news, "results": results,
     }  # fmt: skip
 
 

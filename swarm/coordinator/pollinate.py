@@ -9,6 +9,8 @@ from swarm.coordinator.world import LIVE, World
 from swarm.research.experiment import Agent, Run
 from swarm.research.pollination import behind, lineage, own_changes
 
+PATIENCE = 3  # results that an agent gets on what it adopted, before it can be rebased
+
 
 def parents(w: World) -> dict[str, str | None]:
     return {name: node.parent for name, node in w.beliefs.nodes.items()}
@@ -32,7 +34,11 @@ def who_is_behind(w: World) -> list[Agent]:
     found: list[tuple[float, Agent]] = []
     for agent in w.agents(*LIVE):
         p = confirm.p_over_best(w, agent.tip)
-        if agent.kind != "person" and behind(agent.tip, best, tree, 0.0 if p is None else p, gone):
+        if (
+            agent.kind != "person"
+            and behind(agent.tip, best, tree, 0.0 if p is None else p, gone)
+            and settled(w, agent)
+        ):
             found.append((0.0 if p is None else p, agent))
     return [agent for _, agent in sorted(found, key=lambda pair: (pair[0], pair[1].name))]
 
@@ -57,14 +63,30 @@ def rebase(w: World, agent: Agent) -> None:
     """tip := best; its own kept changes become one stack on it, or else best is measured once more on its slot."""
     best = w.campaign.best
     assert best is not None
-    own = own_changes(agent.tip, best, parents(w), withdrawn(w))
     with w.ledger.tx():
-        w.pin(f"refs/tips/{agent.name}/{agent.tip}", w.commit_of(agent.tip))
-        w.set_agent(agent.name, tip=best)
-        made = judge.stack(w, w.agent(agent.name), own, onto=best) if own else None
+        made, own = move(w, agent, best)
         if made is None:
             _reference(w, best)
         w.say("rebased", agent.name, best, was=agent.tip, stack=made, kept=own)
+
+
+def move(w: World, agent: Agent, onto: str) -> tuple[str | None, list[str]]:
+    """tip := onto, the old one pinned. Returns the stack of the agent's own kept changes (if any) and these."""
+    own = own_changes(agent.tip, onto, parents(w), withdrawn(w))
+    w.pin(f"refs/tips/{agent.name}/{agent.tip}", w.commit_of(agent.tip))
+    w.set_agent(agent.name, tip=onto)
+    return (judge.stack(w, w.agent(agent.name), own, onto=onto) if own else None), own
+
+
+def settled(w: World, agent: Agent) -> bool:
+    """Whether the agent had its results since it last chose for itself what to build on (adopt)."""
+    chosen = w.ledger.value(
+        "SELECT MAX(seq) FROM events WHERE agent=? AND campaign=? AND kind='adopted'", agent.name, w.campaign.id
+    )
+    if chosen is None:
+        return True
+    since = w.ledger.value("SELECT COUNT(*) FROM events WHERE agent=? AND seq>? AND kind='judged'", agent.name, chosen)
+    return int(since) >= PATIENCE
 
 
 def _reference(w: World, best: str) -> None:

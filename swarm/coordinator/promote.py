@@ -131,10 +131,12 @@ def _card(w: World, ident: str, prefix: str) -> dict[str, Any]:
 
 
 def find(w: World, what: str) -> Experiment | None:
-    """By experiment, commit (of at least four digits, as measured or submitted), branch, or `best`."""
+    """By experiment, commit (of at least four digits, as measured or submitted), branch, `best` or `baseline`."""
     text = what.strip()
     if text == "best" and w.campaign.best:
         return w.ledger.experiment(w.campaign.best)
+    if text == "baseline" and w.campaign.baseline:
+        return w.ledger.experiment(w.campaign.baseline)
     number = text.removeprefix("e")
     if number.isdecimal() and (text.startswith("e") or len(number) <= 4):
         found = w.ledger.one(Experiment, "WHERE id=?", f"e{int(number):04d}")

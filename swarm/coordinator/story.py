@@ -8,12 +8,14 @@ from typing import Any
 
 from swarm import clock
 from swarm.coordinator import (
+    adopt,
     collect,
     company,
     confirm,
     contact,
     dispatch,
     ending,
+    note,
     pollinate,
     promote,
     recover,
@@ -144,9 +146,14 @@ class Story:
     # --- the agents' verbs ------------------------------------------------------------------------------------
 
     def submit(
-        self, agent: str, description: str, hypothesis: str | None = None, expect: float | None = None
+        self,
+        agent: str,
+        description: str,
+        hypothesis: str | None = None,
+        expect: float | None = None,
+        on: str | None = None,
     ) -> dict[str, Any]:
-        return self._do(submit.submit, agent, description, hypothesis, expect)
+        return self._do(submit.submit, agent, description, hypothesis, expect, on)
 
     def submit_values(self, agent: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
         return self._do(submit.submit_values, agent, values, description)
@@ -154,10 +161,17 @@ class Story:
     def constants(self, agent: str) -> dict[str, Any]:
         return self._do(contact.constants_of, agent)
 
-    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+    def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
+        return self._do(adopt.adopt, agent, experiment)
+
+    def note(self, agent: str | None, text: str) -> dict[str, Any]:
+        """`agent` None: a person's note."""
+        return self._do(note.note, agent, text)
+
+    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
         before = self.world.changed
-        answer = self._do(contact.contact, agent, final)
+        answer = self._do(contact.contact, agent, final, patient)
         self.world.changed = before  # hearing the news is no news
         return answer
 

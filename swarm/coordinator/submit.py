@@ -6,8 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
+from swarm.ledger import search
 from swarm.research.constants import changes, kind_of, with_values
 from swarm.research.experiment import Agent, Experiment
 
@@ -16,19 +18,25 @@ PATCH = 20_000  # characters of a diff told back
 
 
 def submit(
-    w: World, name: str, description: str, hypothesis: str | None = None, expect: float | None = None
+    w: World,
+    name: str,
+    description: str,
+    hypothesis: str | None = None,
+    expect: float | None = None,
+    on: str | None = None,
 ) -> dict[str, Any]:
-    """Queue the agent's editable files as one change against what its worktree stands on.
+    """Queue the agent's editable files as one change against what its worktree stands on, or against `on`.
 
-    Raises Refused: nothing changed, queue full, other files touched, campaign over.
+    Raises Refused: nothing changed, queue full, other files touched, campaign over, `on` is nothing to build on.
     """
     agent = _may_submit(w, name)
+    against = _against(w, on)
     base = w.commit_of(agent.base)
     trees = w.worktrees
     _restored(w, agent, base)
     files = trees.editable(name)
     head = trees.head(name)
-    answer = queue(w, agent, files, description, hypothesis, expect)
+    answer = queue(w, agent, files, description, hypothesis, expect, against)
     if head and head != base and w.hub.resolve(head):
         w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
     put_on_tip(w, name)
@@ -97,22 +105,43 @@ def _restored(w: World, agent: Agent, base: str) -> None:
     )
 
 
+def _against(w: World, on: str | None) -> str | None:
+    """The experiment that the agent says its files are a change of. Raises Refused when it has no commit here."""
+    if on is None:
+        return None
+    found = find(w, on)
+    if found is None or found.commit is None or found.campaign != w.campaign.id:
+        raise Refused(f"{on} is no experiment that a change can be based on.", "See: leaderboard.", 404)
+    return found.id
+
+
 def queue(
-    w: World, agent: Agent, files: dict[str, bytes], description: str, hypothesis: str | None, expect: float | None
+    w: World,
+    agent: Agent,
+    files: dict[str, bytes],
+    description: str,
+    hypothesis: str | None,
+    expect: float | None,
+    on: str | None = None,
 ) -> dict[str, Any]:
-    """Objects first, then the row, then the ref; a crash in between loses nothing that was acknowledged."""
-    base = w.commit_of(agent.base)
+    """Objects first, then the row, then the ref; a crash in between loses nothing that was acknowledged.
+
+    `on`: the experiment that the files are a change of, where it is not the one that the worktree stands on.
+    """
+    against = on or agent.base
+    base = w.commit_of(against)
     text = " ".join(description.split())[:DESCRIPTION] or "no description"
     ident = w.ledger.next_experiment()
     commit = w.hub.commit(files, base, f"{ident}: {text}")
     if w.hub.tree(commit) == w.hub.tree(base):
-        raise Refused("nothing changed: your files are the same as what you build on.", "Edit, then submit.")
+        same = f"{on}" if on else "what you build on"
+        raise Refused(f"nothing changed: your files are the same as {same}.", "Edit, then submit.")
     patch = w.hub.diff(base, commit)
     with w.ledger.tx():
         w.ledger.add(
             "experiments", id=ident, campaign=w.campaign.id, agent=agent.name, origin="submit", stage="queued",
             kind=_kind(w, base, files), description=text, hypothesis=(hypothesis or "")[:DESCRIPTION] or None, expect=expect,
-            base=agent.base, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
+            base=against, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
             program_hash=agent.program_hash, created=w.now,
         )  # fmt: skip
         w.pin(f"refs/submitted/{ident}", commit)
@@ -121,7 +150,7 @@ def queue(
     return {
         "experiment": ident,
         "diff": patch[:PATCH],
-        "notes": _known(w, ident, w.hub.tree(commit)),
+        "notes": _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
         "room": room(w, agent),
     }
 
@@ -140,6 +169,11 @@ def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
 def _known(w: World, ident: str, tree: str) -> list[str]:
     twin = w.ledger.one(Experiment, "WHERE campaign=? AND tree=? AND id!=? ORDER BY rowid", w.campaign.id, tree, ident)
     return [f"the same file was submitted before, as {twin.id}: {twin.verdict or 'not judged yet'}"] if twin else []
+
+
+def _similar(w: World, ident: str) -> list[str]:
+    """Earlier experiments much like this one, with their results. Told, never a reason to refuse."""
+    return [f"similar: {search.told(f, w.campaign.better)}" for f in search.similar(w.ledger, ident)]
 
 
 def put_on_tip(w: World, name: str) -> None:

@@ -75,6 +75,12 @@ CREATE TABLE events (               -- what happened, in order
 );
 CREATE INDEX events_by_agent ON events(agent, seq);
 CREATE INDEX events_by_kind ON events(campaign, kind, seq);
+CREATE TABLE notes (                -- what somebody found out, in their words; agent NULL: a person
+  id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL REFERENCES campaigns(id), agent TEXT, text TEXT NOT NULL, at REAL NOT NULL
+);
+-- every word of experiments and notes, for recall; kept by the triggers below
+-- rowid: twice an experiment's number, or twice a note's id and one
+CREATE VIRTUAL TABLE words USING fts5 (description, hypothesis, patch, why, note, tokenize = 'porter unicode61');
 CREATE TABLE refs (name TEXT PRIMARY KEY, "commit" TEXT NOT NULL);   -- the hub's refs are a copy of these
 CREATE TABLE costs (
   id INTEGER PRIMARY KEY, campaign INTEGER NOT NULL, agent TEXT NOT NULL, experiment TEXT,
@@ -97,3 +103,17 @@ CREATE TRIGGER score_is_final BEFORE UPDATE OF score ON runs
 WHEN OLD.score IS NOT NULL AND NEW.score IS NOT OLD.score BEGIN SELECT RAISE(ABORT, 'a score never changes'); END;
 CREATE TRIGGER experiments_stay BEFORE DELETE ON experiments BEGIN SELECT RAISE(ABORT, 'experiments are never deleted'); END;
 CREATE TRIGGER runs_stay BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'runs are never deleted'); END;
+CREATE TRIGGER notes_stay BEFORE DELETE ON notes BEGIN SELECT RAISE(ABORT, 'notes are never deleted'); END;
+CREATE TRIGGER words_of_an_experiment AFTER INSERT ON experiments BEGIN
+  INSERT OR REPLACE INTO words (rowid, description, hypothesis, patch, why) VALUES (
+    2 * CAST(SUBSTR(NEW.id, 2) AS INTEGER), NEW.description, NEW.hypothesis, SUBSTR(NEW.patch, 1, 20000),
+    COALESCE(NEW.verdict, '') || ' ' || SUBSTR(COALESCE(NEW.reason, ''), 1, 4000));
+END;
+CREATE TRIGGER words_of_a_verdict AFTER UPDATE OF description, hypothesis, patch, verdict, reason ON experiments BEGIN
+  UPDATE words SET description = NEW.description, hypothesis = NEW.hypothesis, patch = SUBSTR(NEW.patch, 1, 20000),
+    why = COALESCE(NEW.verdict, '') || ' ' || SUBSTR(COALESCE(NEW.reason, ''), 1, 4000)
+  WHERE rowid = 2 * CAST(SUBSTR(NEW.id, 2) AS INTEGER);
+END;
+CREATE TRIGGER words_of_a_note AFTER INSERT ON notes BEGIN
+  INSERT INTO words (rowid, note) VALUES (2 * NEW.id + 1, NEW.text);
+END;

@@ -75,8 +75,17 @@ class FakeStory:
         self.news.append(text)
         return self._verb("tell", agent=agent, text=text)
 
-    def submit(self, agent: str, description: str, hypothesis: str | None, expect: float | None) -> dict[str, Any]:
-        return self._verb("submit", agent=agent, description=description, hypothesis=hypothesis, expect=expect)
+    def submit(
+        self, agent: str, description: str, hypothesis: str | None, expect: float | None, on: str | None
+    ) -> dict[str, Any]:
+        said = {"on": on} if on else {}
+        return self._verb("submit", agent=agent, description=description, hypothesis=hypothesis, expect=expect, **said)
+
+    def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
+        return self._verb("adopt", agent=agent, experiment=experiment)
+
+    def note(self, agent: str | None, text: str) -> dict[str, Any]:
+        return self._verb("note", agent=agent, text=text)
 
     def submit_values(self, agent: str, values: dict[str, str], description: str | None) -> dict[str, Any]:
         return self._verb("submit_values", agent=agent, values=values, description=description)
@@ -84,7 +93,7 @@ class FakeStory:
     def constants(self, agent: str) -> dict[str, Any]:
         return self._verb("constants", agent=agent)
 
-    def contact(self, agent: str, final: bool = False) -> dict[str, Any]:
+    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
         self.asked.append(("contact", {"agent": agent, "final": final}))
         due = bool(self.news)
         heard = list(self.news) if due or final else []
