@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from swarm.coordinator.planting import mend, put_on_tip
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.research.constants import changes, kind_of, with_values
@@ -22,6 +23,11 @@ def submit(
 
     Raises Refused: nothing changed, queue full, other files touched, campaign over.
     """
+    if mend(w, [name]):
+        raise Refused(
+            "your worktree had been left by halves (a fault in the middle of writing it) and was put right.",
+            f"Read your files, edit, and submit again; what stood there is in {w.workspace.agents / name / 'kept'}",
+        )
     agent = _may_submit(w, name)
     base = w.commit_of(agent.base)
     trees = w.worktrees
@@ -108,6 +114,10 @@ def queue(
     if w.hub.tree(commit) == w.hub.tree(base):
         raise Refused("nothing changed: your files are the same as what you build on.", "Edit, then submit.")
     patch = w.hub.diff(base, commit)
+    before = _in_flight(w, agent, w.hub.tree(commit))
+    if before is not None:
+        heard = f"this very change is in flight already, as {before}"
+        return {"experiment": before, "diff": patch[:PATCH], "notes": [heard], "room": room(w, agent)}
     with w.ledger.tx():
         w.ledger.add(
             "experiments", id=ident, campaign=w.campaign.id, agent=agent.name, origin="submit", stage="queued",
@@ -126,6 +136,14 @@ def queue(
     }
 
 
+def _in_flight(w: World, agent: Agent, tree: str) -> str | None:
+    """The same change by the same agent that waits or runs: it asks again because it never heard the answer."""
+    for e in w.unfinished(agent.name):
+        if e.origin == "submit" and e.base == agent.base and e.submitted and w.hub.tree(e.submitted) == tree:
+            return e.id
+    return None
+
+
 def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
     for path, after in files.items():
         before = w.hub.read(base, path)
@@ -140,16 +158,6 @@ def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
 def _known(w: World, ident: str, tree: str) -> list[str]:
     twin = w.ledger.one(Experiment, "WHERE campaign=? AND tree=? AND id!=? ORDER BY rowid", w.campaign.id, tree, ident)
     return [f"the same file was submitted before, as {twin.id}: {twin.verdict or 'not judged yet'}"] if twin else []
-
-
-def put_on_tip(w: World, name: str) -> None:
-    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn."""
-    agent = w.agent(name)
-    commit = w.commit_of(agent.tip)
-    w.worktrees.put(name, commit)
-    with w.ledger.tx():
-        w.set_agent(name, base=agent.tip)
-        w.pin(f"refs/heads/swarm/{name}", commit)
 
 
 def program_of(w: World, agent: Agent) -> tuple[str, str | None]:
