@@ -18,6 +18,16 @@ def nothing(stage: Stage) -> None:
     pass
 
 
+def then(*steps: Do) -> Do:
+    """One after the other."""
+
+    def do(stage: Stage) -> None:
+        for step in steps:
+            step(stage)
+
+    return do
+
+
 @dataclass(frozen=True)
 class Scene:
     """`act` is killed at each of its effects, then asked again. `end` looks at what came of it (after a rest).
@@ -186,23 +196,23 @@ SCENES = [
     Scene("the baseline", lambda s: s.spawn(2), lambda s: s.settle(), _spawned),
     Scene("submit", begin, _submit, once("submit", "one change"), (6, "inside")),
     Scene("submit values", begin, _values, once("submit", "one change")),
-    Scene("bind, dispatch, collect, judge, confirm, promote, pollinate", lambda s: (begin(s), _both(s)),
+    Scene("bind, dispatch, collect, judge, confirm, promote, pollinate", then(begin, _both),
           lambda s: s.settle(), _went_round, (12, "before"), parts=3),
     Scene("contact", kept, lambda s: s.story.contact("a1"), _moved, (2, "inside")),
     Scene("promote", bad, lambda s: s.story.promote("e0002", force=True, hold=True), _one_promotion),
     Scene("promote a person's commit", _persons_file, lambda s: s.story.promote("mine", force=True, hold=True),
           _persons_is_best, (5, "before")),
-    Scene("promote when measured", _persons_file, lambda s: (s.story.promote("mine"), s.settle()), _persons_is_best, parts=2),
-    Scene("withdraw", lambda s: (bad(s), s.story.promote("e0002", force=True)), lambda s: s.settle(),
+    Scene("promote when measured", _persons_file, then(lambda s: s.story.promote("mine"), Stage.settle), _persons_is_best, parts=2),
+    Scene("withdraw", then(bad, lambda s: s.story.promote("e0002", force=True)), lambda s: s.settle(),
           lambda s: searching(s)),
-    Scene("undo", lambda s: (bad(s), s.story.promote("e0002", force=True, hold=True)), lambda s: s.story.undo(),
+    Scene("undo", then(bad, lambda s: s.story.promote("e0002", force=True, hold=True)), lambda s: s.story.undo(),
           lambda s: searching(s)),
     Scene("try", begin, lambda s: s.story.try_file({"train.py": TRAIN.replace("A = 1.0", "A = 0.2")}, "mine"),
           once("try", "mine"), (5, "after")),
-    Scene("stop", _running, lambda s: (s.story.stop(), s.settle(), s.step(60), s.settle()), _stopped),
-    Scene("stop --now", _running, lambda s: (s.story.stop(now=True), s.settle()), _stopped),
-    Scene("stop an agent", _running, lambda s: (s.story.stop(["a0"]), s.settle()), _agent_stopped),
+    Scene("stop", _running, then(lambda s: s.story.stop(), Stage.settle, lambda s: s.step(60), Stage.settle), _stopped),
+    Scene("stop --now", _running, then(lambda s: s.story.stop(now=True), Stage.settle), _stopped),
+    Scene("stop an agent", _running, then(lambda s: s.story.stop(["a0"]), Stage.settle), _agent_stopped),
     Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before")),
-    Scene("pause and resume", _running, lambda s: (s.story.pause(), s.story.resume()), _goes_on),
-    Scene("recover", kept, lambda s: (_lose_place(s), s.close(), s.open()), _goes_on),
+    Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
+    Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on),
 ]  # fmt: skip

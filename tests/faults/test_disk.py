@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import swarm
 from swarm.errors import SwarmError
+from swarm.ledger.ledger import Ledger
 from tests.faults.effects import Effects, clear, full
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.stage import Stage
@@ -72,6 +76,21 @@ def test_a_disk_that_stays_full_costs_no_experiment_its_verdict(tmp_path: Path) 
     stage.executor.start = start  # type: ignore[method-assign]
     stage.settle()
     assert stage.e(ident).verdict == "keep"
+
+
+@pytest.mark.parametrize("readonly", ["the file", "the disk"])
+def test_a_read_only_ledger_is_refused_at_the_start(tmp_path: Path, readonly: str) -> None:
+    """Really read-only, also for root: bound so by bubblewrap."""
+    path = tmp_path / "results.db"
+    Ledger(path).close()
+    bound = path if readonly == "the file" else tmp_path
+    code = "import sys; from pathlib import Path; from swarm.ledger.ledger import Ledger; Ledger(Path(sys.argv[1]))"
+    words = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--ro-bind", str(bound), str(bound)]
+    done = subprocess.run(
+        [*words, sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=100,
+        cwd=Path(swarm.__file__).parent.parent,
+    )  # fmt: skip
+    assert "SwarmError: cannot write the ledger" in done.stderr
 
 
 def test_a_ledger_that_may_not_be_written_is_said_and_nothing_changes(tmp_path: Path) -> None:
