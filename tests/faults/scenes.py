@@ -32,7 +32,8 @@ def then(*steps: Do) -> Do:
 class Scene:
     """`act` is killed at each of its effects, then asked again. `end` looks at what came of it (after a rest).
 
-    `daily`: a point where a weakness was found, tried every day; `parts`: into how many tests the whole sweep is cut.
+    `daily`: a point where a weakness was found, tried every day; `parts`: into how many tests the whole sweep is cut;
+    `users`: who makes one more change at the end (the agents whose worktrees the verb writes).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scene:
     end: Do = nothing
     daily: tuple[int, str] | None = None
     parts: int = 1
+    users: tuple[str, ...] = ("a0",)
 
 
 def count(stage: Stage, sql: str, *args: Any) -> int:
@@ -190,15 +192,16 @@ def _lose_place(stage: Stage) -> None:
     Hub(stage.workspace.hidden).set_refs({"refs/heads/best": None, "refs/experiments/e0002": None})
 
 
+BOTH = ("a0", "a1")
 SCENES = [
-    Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (7, "inside")),
-    Scene("spawn a second campaign", _second, lambda s: s.spawn(2), _spawned, (5, "before")),
+    Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (7, "inside"), users=BOTH),
+    Scene("spawn a second campaign", _second, lambda s: s.spawn(2), _spawned, (5, "before"), users=BOTH),
     Scene("the baseline", lambda s: s.spawn(2), lambda s: s.settle(), _spawned),
     Scene("submit", begin, _submit, once("submit", "one change"), (6, "inside")),
     Scene("submit values", begin, _values, once("submit", "one change")),
     Scene("bind, dispatch, collect, judge, confirm, promote, pollinate", then(begin, _both),
           lambda s: s.settle(), _went_round, (12, "before"), parts=3),
-    Scene("contact", kept, lambda s: s.story.contact("a1"), _moved, (2, "inside")),
+    Scene("contact", kept, lambda s: s.story.contact("a1"), _moved, (2, "inside"), users=("a1",)),
     Scene("promote", bad, lambda s: s.story.promote("e0002", force=True, hold=True), _one_promotion),
     Scene("promote a person's commit", _persons_file, lambda s: s.story.promote("mine", force=True, hold=True),
           _persons_is_best, (5, "before")),
@@ -212,7 +215,7 @@ SCENES = [
     Scene("stop", _running, then(lambda s: s.story.stop(), Stage.settle, lambda s: s.step(60), Stage.settle), _stopped),
     Scene("stop --now", _running, then(lambda s: s.story.stop(now=True), Stage.settle), _stopped),
     Scene("stop an agent", _running, then(lambda s: s.story.stop(["a0"]), Stage.settle), _agent_stopped),
-    Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before")),
+    Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before"), users=BOTH),
     Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
-    Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on),
+    Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip

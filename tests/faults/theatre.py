@@ -69,15 +69,15 @@ def finish(scene: Scene, stage: Stage) -> None:
     stage.settle()
     scene.end(stage)
     if stage.world.campaign.state == "searching":
-        use(stage)
+        use(stage, scene.users)
     stage.close()
     Checker(stage.workspace.root).check(stage.promised)
 
 
-def use(stage: Stage) -> None:
-    """Each living agent makes one more change, and exactly this change is measured."""
+def use(stage: Stage, users: tuple[str, ...]) -> None:
+    """These agents make one more change each, and exactly this change is measured."""
     for agent in stage.world.agents("starting", "thinking", "waiting"):
-        if agent.kind == "person":
+        if agent.name not in users:
             continue
         stage.story.contact(agent.name, final=True)
         new = 2.5 if agent.name == "a0" else 2.75
