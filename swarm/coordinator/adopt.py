@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from swarm.coordinator import pollinate, promote
-from swarm.coordinator.submit import put_on_tip
+from swarm.coordinator.planting import put_on_tip
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.research.experiment import Agent, Experiment

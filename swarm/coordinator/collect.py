@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from swarm.coordinator import baseline, judge
-from swarm.coordinator.dispatch import run_lock
+from swarm.coordinator.dispatch import UNSTARTED, run_lock
 from swarm.coordinator.world import World
 from swarm.ports import Outcome, Ticket
 from swarm.research.experiment import Experiment, Run
@@ -56,10 +56,11 @@ def _lost(w: World, run: Run, why: str) -> None:
     """The machine's fault: again, at most three times; then it is a crash of the machine."""
     _end_attempt(w, run, "lost", why)
     w.say("lost", None, run.experiment, run=run.id, attempt=run.attempt, why=why)
-    if run.attempt < ATTEMPTS and w.campaign.state in ("baseline", "searching"):
+    tries = w.ledger.value("SELECT COUNT(*) FROM attempts WHERE run=? AND why NOT LIKE ?", run.id, f"{UNSTARTED}%")
+    if tries < ATTEMPTS and w.campaign.state in ("baseline", "searching"):
         w.ledger.change("runs", {"id": run.id}, status="queued", started=None)
         return
-    status = "crashed" if run.attempt >= ATTEMPTS else "cancelled"
+    status = "crashed" if tries >= ATTEMPTS else "cancelled"
     w.ledger.change("runs", {"id": run.id}, status=status, reason=f"machine: {why}", ended=w.now)
     settle(w, w.ledger.run(run.id))
 

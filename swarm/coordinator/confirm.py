@@ -149,7 +149,7 @@ def _share(w: World, slots: int) -> float:
 
 def idle_run(w: World, slot: Slot) -> Run | None:
     """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
-    if w.campaign.state != "searching" or slot.free_since is None or w.now - slot.free_since < w.policy.idle_after:
+    if w.campaign.state != "searching" or slot.free_since is None or 0 <= w.now - slot.free_since < w.policy.idle_after:
         return None
     open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
     targets = {w.campaign.baseline, w.campaign.best} - open_ones - {None}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from swarm.coordinator.submit import constants_file, program_of, put_on_tip, room
+from swarm.coordinator.planting import mend, put_on_tip
+from swarm.coordinator.submit import constants_file, program_of, room
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.research.constants import constants
@@ -20,6 +21,7 @@ def contact(w: World, name: str, final: bool = False, patient: bool = False) -> 
     `patient`: room alone is not due while something of the agent's is under way.
     Only an answer that is given away (due or final) counts as heard.
     """
+    mend(w, [name])
     agent = w.agent(name)
     over = w.campaign.state in ("ending", "ended") or agent.state == "stopped"
     events = w.ledger.all(

@@ -16,6 +16,7 @@ from swarm.ports import Job, SlotBusy
 from swarm.research.experiment import Agent, Experiment, Run, Slot
 from swarm.runner.spec import Cache, RunSpec
 
+UNSTARTED = "not started"
 STARTS = 4  # runs started in one step, so that the door is answered in between
 
 
@@ -141,6 +142,13 @@ def start(w: World, slot: Slot, run: Run) -> bool:
         w.executor.start(Job(spec, run_lock(w, run.id), lock))
     except SlotBusy:
         return False  # found lost at the next collect, and queued again
+    except OSError as error:  # a full disk, no process to be had: nothing was started, and that is no fault of the run
+        with w.ledger.tx():
+            w.ledger.change(
+                "attempts", {"run": run.id, "n": attempt}, ended=w.now, outcome="lost", why=f"{UNSTARTED}: {error}"
+            )
+            w.ledger.change("runs", {"id": run.id}, status="queued", started=None)
+        raise
     return True
 
 

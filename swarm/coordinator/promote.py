@@ -168,8 +168,11 @@ def _unknown(w: World, what: str, force: bool, hold: bool) -> dict[str, Any]:
     files = {p: w.hub.read(commit, p) for p in w.task.edit}
     measured = w.hub.commit(files, baseline, f"{what}: from your repository")
     twin = w.ledger.one(
-        Experiment, "WHERE campaign=? AND tree=? AND runs>0 ORDER BY rowid", w.campaign.id, w.hub.tree(measured)
-    )
+        Experiment,
+        "WHERE campaign=? AND tree=? AND (runs>0 OR (origin='promote' AND stage='done' AND verdict IS NULL)) ORDER BY rowid",
+        w.campaign.id,
+        w.hub.tree(measured),
+    )  # measured, or promoted unseen before
     if twin is not None:
         return by_person(w, twin.id, force, hold)
     if not force and w.campaign.state != "searching":
@@ -177,26 +180,32 @@ def _unknown(w: World, what: str, force: bool, hold: bool) -> dict[str, Any]:
             f"{what} has not been measured, and the campaign is over: there is no slot for it.",
             "swarm resume --hours 1 first, or promote it unseen: --force",
         )
-    e = add_exact(w, measured, f"{what} from your repository", "promote")
+    text = f"{what} from your repository"
     if force:
         with w.ledger.tx():
+            e = add_exact(w, measured, text, "promote")
             w.set_experiment(
                 e.id, stage="done", parent=w.campaign.best, commit=measured, bound=w.ledger.next_bound(), klass=w.home
             )
-        return _move_by_person(w, w.ledger.experiment(e.id), hold)
+            return _move_by_person(w, w.ledger.experiment(e.id), hold)
+    e = add_exact(w, measured, text, "promote")
     message = f"{what} is new here: measuring it as {e.id} first; it becomes best if it is kept."
     return {"message": message, "moved": False, "measuring": True, "experiment": e.id, "commit": measured}
 
 
 def add_exact(w: World, commit: str, description: str, origin: str) -> Experiment:
-    """A person's own files, measured as they are against best of then."""
+    """A person's own files, measured as they are against best of then. What waits or runs already is not doubled."""
+    tree = w.hub.tree(commit)
+    for before in w.unfinished("you"):
+        if before.exact and before.origin == origin and before.tree == tree:
+            return before
     ident = w.ledger.next_experiment()
     base = w.commit_of(w.campaign.baseline or "")
     with w.ledger.tx():
         ensure_person(w)
         w.ledger.add(
             "experiments", id=ident, campaign=w.campaign.id, agent="you", origin=origin, stage="queued", kind="code",
-            description=description, base=w.campaign.best, submitted=commit, exact=1, tree=w.hub.tree(commit),
+            description=description, base=w.campaign.best, submitted=commit, exact=1, tree=tree,
             patch=w.hub.diff(base, commit), lines=w.hub.lines(base, commit), created=w.now,
         )  # fmt: skip
         w.pin(f"refs/submitted/{ident}", commit)

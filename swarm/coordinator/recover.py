@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.coordinator.spawn import plant
+from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 
@@ -10,6 +10,8 @@ from swarm.coordinator.world import LIVE, World
 def load(w: World) -> None:
     """Read the beliefs of the campaign from the ledger."""
     w.forget()
+    said = w.ledger.refs()
+    w.unmoved = {name: said[name] for name in w.unmoved if name in said}  # not what a transaction took back
     if not w.has_campaign:
         return
     w.beliefs.load(
@@ -30,9 +32,11 @@ def recover(w: World) -> None:
     there = w.hub.refs()
     w.hub.set_refs({name: commit for name, commit in w.ledger.refs().items() if there.get(name) != commit})
     names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]
-    missing = [n for n in names if not (w.workspace.worktree(n) / ".git").exists()]
+    missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:
         plant(w, missing)
     if w.campaign.state in ("baseline", "searching"):
         panes = w.sessions.list()
         start_agents(w, [n for n in names if n not in panes])
+    elif w.campaign.state == "ended":
+        w.sessions.close()  # it may have ended at the very last step

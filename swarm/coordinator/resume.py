@@ -7,7 +7,7 @@ from typing import Any
 from swarm.config import Stop
 from swarm.coordinator import baseline
 from swarm.coordinator.ending import stop_text
-from swarm.coordinator.spawn import plant
+from swarm.coordinator.planting import plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import World
 from swarm.errors import Refused
@@ -55,8 +55,8 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
                 w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None)
         if not searching and not w.ledger.open_runs("queued", "running"):
             baseline.queue_runs(w)
+        w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
         w.say("resumed")
-    w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
     w.timers.clear()
     names = [a.name for a in w.agents("starting")]
     plant(w, names)

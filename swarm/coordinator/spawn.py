@@ -8,10 +8,10 @@ from typing import Any
 
 from swarm.config import Policy, Stop, Task
 from swarm.coordinator import baseline, ending
+from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
-from swarm.research.experiment import Agent
 
 
 def spawn(
@@ -128,35 +128,10 @@ def _agent(w: World, wish: dict[str, Any]) -> None:
         w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, created=w.now, **values)
     for slot in wish.get("slots") or ([wish["slot"]] if wish.get("slot") is not None else []):
         w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot}, agent=wish["name"])
+    w.ledger.drop_ref(branch(wish["name"]))  # its worktree comes next
 
 
 def _settle(w: World, names: list[str]) -> None:
     """Worktrees, tokens, sessions; each step may be done again after a crash."""
     plant(w, names)
     start_agents(w, names)
-
-
-def plant(w: World, names: list[str]) -> None:
-    """A worktree at its tip for each agent. Edits that stand in one from before are kept in the agent's folder."""
-    trees = w.worktrees
-    for name in names:
-        agent: Agent = w.agent(name)
-        commit = w.commit_of(agent.tip)
-        _keep(w, name)
-        trees.add(name, commit)
-        w.set_agent(name, base=agent.tip)
-        w.pin(f"refs/heads/swarm/{name}", commit)
-
-
-def _keep(w: World, name: str) -> None:
-    """Editable files that are in no commit of the hub's branch for this agent are copied before they are written over."""
-    branch = w.hub.refs().get(f"refs/heads/swarm/{name}")
-    for path in w.task.edit:
-        file = w.workspace.worktree(name) / path
-        if not file.is_file() or file.is_symlink():
-            continue
-        data = file.read_bytes()
-        if branch is None or path not in w.hub.paths(branch) or w.hub.read(branch, path) != data:
-            kept = w.workspace.agents / name / "kept" / str(int(w.now)) / path
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(data)

@@ -34,6 +34,7 @@ from swarm.workspace import Workspace
 
 BUSY = 0.25  # seconds between looks while something runs
 IDLE = 1.0
+BACK = 5.0  # seconds by which a clock may be put right without anybody noticing
 
 
 class Story:
@@ -65,7 +66,7 @@ class Story:
     def step(self, now: float) -> bool:
         """Go on with the story. Returns whether anything happened."""
         w = self.world
-        w.now = now
+        self._tick(now)
         if not w.has_campaign:
             return False
         try:
@@ -85,6 +86,12 @@ class Story:
         w.dirty = w.dirty or did
         return did
 
+    def _tick(self, now: float) -> None:
+        """Appointments of a clock that was set back since are nobody's: all is due anew."""
+        if now < self.world.now - BACK:
+            self.world.timers.clear()
+        self.world.now = now
+
     def next_wake(self, now: float) -> float:
         """When `step` should be called again if nobody asks for anything, in seconds since 1970."""
         if not self.world.has_campaign:
@@ -98,7 +105,7 @@ class Story:
 
     def _do(self, verb: Callable[..., dict[str, Any]], *args: Any, **named: Any) -> dict[str, Any]:
         w = self.world
-        w.now = self._now()
+        self._tick(self._now())
         if not w.has_campaign and verb is not spawn.spawn:
             raise Refused("no campaign here yet.", "swarm spawn starts one.")
         try:

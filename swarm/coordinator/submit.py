@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from swarm.coordinator.planting import mend, put_on_tip
 from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
@@ -29,6 +30,11 @@ def submit(
 
     Raises Refused: nothing changed, queue full, other files touched, campaign over, `on` is nothing to build on.
     """
+    if mend(w, [name]):
+        raise Refused(
+            "your worktree had been left by halves (a fault in the middle of writing it) and was put right.",
+            f"Read your files, edit, and submit again; what stood there is in {w.workspace.agents / name / 'kept'}",
+        )
     agent = _may_submit(w, name)
     against = _against(w, on)
     base = w.commit_of(agent.base)
@@ -137,6 +143,10 @@ def queue(
         same = f"{on}" if on else "what you build on"
         raise Refused(f"nothing changed: your files are the same as {same}.", "Edit, then submit.")
     patch = w.hub.diff(base, commit)
+    before = _in_flight(w, agent, w.hub.tree(commit))
+    if before is not None:
+        heard = f"this very change is in flight already, as {before}"
+        return {"experiment": before, "diff": patch[:PATCH], "notes": [heard], "room": room(w, agent)}
     with w.ledger.tx():
         w.ledger.add(
             "experiments", id=ident, campaign=w.campaign.id, agent=agent.name, origin="submit", stage="queued",
@@ -153,6 +163,14 @@ def queue(
         "notes": _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
         "room": room(w, agent),
     }
+
+
+def _in_flight(w: World, agent: Agent, tree: str) -> str | None:
+    """The same change by the same agent that waits or runs: it asks again because it never heard the answer."""
+    for e in w.unfinished(agent.name):
+        if e.origin == "submit" and e.base == agent.base and e.submitted and w.hub.tree(e.submitted) == tree:
+            return e.id
+    return None
 
 
 def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
@@ -174,16 +192,6 @@ def _known(w: World, ident: str, tree: str) -> list[str]:
 def _similar(w: World, ident: str) -> list[str]:
     """Earlier experiments much like this one, with their results. Told, never a reason to refuse."""
     return [f"similar: {search.told(f, w.campaign.better)}" for f in search.similar(w.ledger, ident)]
-
-
-def put_on_tip(w: World, name: str) -> None:
-    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn."""
-    agent = w.agent(name)
-    commit = w.commit_of(agent.tip)
-    w.worktrees.put(name, commit)
-    with w.ledger.tx():
-        w.set_agent(name, base=agent.tip)
-        w.pin(f"refs/heads/swarm/{name}", commit)
 
 
 def program_of(w: World, agent: Agent) -> tuple[str, str | None]:

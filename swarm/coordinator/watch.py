@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from swarm.coordinator.ending import stop_agent
+from swarm.coordinator.planting import mend
 from swarm.coordinator.submit import program_of
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Launch, Pane, Seat
@@ -74,6 +75,7 @@ def _back(w: World, agent: Agent) -> bool:
         return False
     if w.now < until:
         return False
+    mend(w, [agent.name])
     w.set_agent(agent.name, state="starting")
     start_agents(w, [agent.name])
     w.say("agent", agent.name, None, state="restarted", why="")

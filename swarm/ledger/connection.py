@@ -23,11 +23,17 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA busy_timeout=5000")
         _migrate(db, path)
+        _write_nothing(db)
     except sqlite3.Error as error:
         raise SwarmError(
             f"cannot write the ledger {path}: {error}", "Is the disk full, or the folder read-only?"
         ) from None
     return db
+
+
+def _write_nothing(db: sqlite3.Connection) -> None:
+    """SQLite opens a file that may only be read as gladly as another one: find out now, not in mid-story."""
+    db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version={VERSION}; ROLLBACK")
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

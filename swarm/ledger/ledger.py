@@ -157,6 +157,10 @@ class Ledger:
             (name, commit),
         )
 
+    def drop_ref(self, name: str) -> None:
+        """Say no longer where a ref belongs (the hub keeps its own)."""
+        self.db.execute("DELETE FROM refs WHERE name=?", (name,))
+
     def refs(self) -> dict[str, str]:
         return dict(self.db.execute('SELECT name, "commit" FROM refs'))
 

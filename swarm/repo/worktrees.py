@@ -117,13 +117,15 @@ class Worktrees:
     def _read_tree(self, name: str, path: Path, commit: str) -> None:
         index = self._index(name)
         index.parent.mkdir(exist_ok=True)
-        index.with_name(index.name + ".lock").unlink(missing_ok=True)  # of a git that was killed: only we use it
+        lock = index.with_name(index.name + ".lock")
+        lock.unlink(missing_ok=True)  # of a git that was killed: only we use it
         words = (f"--work-tree={path}", "read-tree", "--reset", "-u", commit)
         try:
             self.hub.git(*words, env={"GIT_INDEX_FILE": str(index)})
         except Failed:
             if not index.exists():
                 raise
+            lock.unlink(missing_ok=True)
             index.unlink()  # a broken index costs nothing: everything is written again
             self.hub.git(*words, env={"GIT_INDEX_FILE": str(index)})
 

@@ -1,0 +1,221 @@
+"""The verbs of the story, each with what comes before it and what its caller may expect when all is over."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from swarm.repo import Hub
+from tests.coordinator.play import TRAIN
+from tests.faults.stage import Stage
+
+Do = Callable[[Stage], Any]
+
+
+def nothing(stage: Stage) -> None:
+    pass
+
+
+def then(*steps: Do) -> Do:
+    """One after the other."""
+
+    def do(stage: Stage) -> None:
+        for step in steps:
+            step(stage)
+
+    return do
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`act` is killed at each of its effects, then asked again. `end` looks at what came of it (after a rest).
+
+    `daily`: a point where a weakness was found, tried every day; `parts`: into how many tests the whole sweep is cut;
+    `users`: who makes one more change at the end (the agents whose worktrees the verb writes).
+    """
+
+    name: str
+    before: Do
+    act: Do
+    end: Do = nothing
+    daily: tuple[int, str] | None = None
+    parts: int = 1
+    users: tuple[str, ...] = ("a0",)
+
+
+def count(stage: Stage, sql: str, *args: Any) -> int:
+    return int(stage.ledger.value(f"SELECT COUNT(*) FROM {sql}", *args))
+
+
+def begin(stage: Stage) -> None:
+    stage.spawn(2, policy={"rebase_every": 30})
+    stage.settle()
+
+
+def kept(stage: Stage) -> None:
+    """Best is e0002 of a0; a1 stands on it by now, but does not know."""
+    begin(stage)
+    stage.measured("a0", A=0.5)
+
+
+def bad(stage: Stage) -> None:
+    begin(stage)
+    stage.measured("a0", A=5)
+
+
+def ended(stage: Stage) -> None:
+    kept(stage)
+    stage.story.stop(now=True)
+    stage.settle()
+
+
+def searching(stage: Stage) -> None:
+    assert stage.world.campaign.state == "searching"
+
+
+def once(origin: str, text: str) -> Do:
+    """Asked twice, measured once."""
+
+    def end(stage: Stage) -> None:
+        rows = stage.ledger.rows("SELECT id, verdict FROM experiments WHERE origin=? AND description=?", origin, text)
+        real = [ident for ident, verdict in rows if verdict != "answered"]
+        assert len(real) == 1, rows
+        runs = "runs WHERE experiment=? AND purpose IN ('screen','person') AND status='finished'"
+        assert count(stage, runs, real[0]) == 1
+
+    return end
+
+
+def _submit(stage: Stage) -> None:
+    stage.submit("a0", "one change", A=0.5)
+
+
+def _values(stage: Stage) -> None:
+    answer = stage.story.submit_values("a0", {"A": "0.5"}, "one change")
+    stage.promised[answer["experiment"]] = TRAIN.replace("A = 1.0", "A = 0.5")
+
+
+def _both(stage: Stage) -> None:
+    stage.submit("a1", B=1.9)
+    stage.submit("a0", A=0.1)
+
+
+def _went_round(stage: Stage) -> None:
+    """Both changes are in best, whichever was judged first."""
+    assert count(stage, "events WHERE kind='rebased'") >= 1
+    best = stage.hub.read(stage.e(stage.world.campaign.best or "").commit or "", "train.py").decode()
+    assert "A = 0.1" in best
+    assert "B = 1.9" in best
+
+
+def _one_promotion(stage: Stage) -> None:
+    assert count(stage, "promotions") == 1
+    assert stage.world.campaign.best == "e0002"
+
+
+def _persons_file(stage: Stage) -> None:
+    """A commit of the person's own repository."""
+    bad(stage)
+    git = ["git", "-C", str(stage.task_folder), "-c", "user.name=p", "-c", "user.email=p@localhost"]
+    for words in (["init", "-q", "-b", "mine"], ["add", "."], ["commit", "-q", "-m", "as given"]):
+        subprocess.run([*git, *words], check=True)
+    (stage.task_folder / "train.py").write_text(TRAIN.replace("A = 1.0", "A = 0.3"))
+    subprocess.run([*git, "commit", "-q", "-a", "-m", "better"], check=True)
+
+
+def _persons_is_best(stage: Stage) -> None:
+    rows = stage.ledger.rows("SELECT id FROM experiments WHERE origin='promote'")
+    assert len(rows) == 1, rows
+    assert stage.world.campaign.best == rows[0][0]
+    assert count(stage, "promotions") == 1
+
+
+def _stopped(stage: Stage) -> None:
+    assert stage.world.campaign.state == "ended"
+    assert stage.tmux.panes == {}
+    assert count(stage, "experiments WHERE stage!='done' AND origin!='baseline'") == 0
+
+
+def _running(stage: Stage) -> None:
+    kept(stage)
+    stage.submit("a0", A=0.4)
+    stage.submit("a1", C=2.0)
+    stage.step()
+
+
+def _agent_stopped(stage: Stage) -> None:
+    assert stage.a("a0").state == "stopped"
+    assert "a0" not in stage.tmux.panes
+    assert [s.id for s in stage.world.slots()] == ["1"]
+
+
+def _goes_on(stage: Stage) -> None:
+    searching(stage)
+    assert set(stage.tmux.panes) == {"a0", "a1"}
+    assert len(stage.world.slots()) == 2
+    assert not stage.world.campaign.paused
+
+
+def _after_agent(stage: Stage) -> None:
+    kept(stage)
+    stage.story.stop(["a0"])
+    stage.story.stop(now=True)
+    stage.settle()
+
+
+def _spawned(stage: Stage) -> None:
+    searching(stage)
+    assert count(stage, "runs WHERE purpose='baseline' AND status='finished'") % 3 == 0
+    assert set(stage.tmux.panes) == {"a0", "a1"}
+
+
+def _second(stage: Stage) -> None:
+    ended(stage)
+    stage.edit("a0", C=7)
+
+
+def _moved(stage: Stage) -> None:
+    assert "A = 0.5" in (stage.workspace.worktree("a1") / "train.py").read_text()
+    assert stage.a("a1").base == stage.a("a1").tip
+
+
+def _lose_place(stage: Stage) -> None:
+    """Once: worktrees, sessions and refs are gone, and the next start has something to do."""
+    if stage.lost:
+        return
+    stage.lost = True
+    for name in ("a0", "a1"):
+        stage.world.worktrees.remove(name)
+    stage.tmux.panes.clear()
+    Hub(stage.workspace.hidden).set_refs({"refs/heads/best": None, "refs/experiments/e0002": None})
+
+
+BOTH = ("a0", "a1")
+SCENES = [
+    Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (7, "inside"), users=BOTH),
+    Scene("spawn a second campaign", _second, lambda s: s.spawn(2), _spawned, (5, "before"), users=BOTH),
+    Scene("the baseline", lambda s: s.spawn(2), lambda s: s.settle(), _spawned),
+    Scene("submit", begin, _submit, once("submit", "one change"), (6, "inside")),
+    Scene("submit values", begin, _values, once("submit", "one change")),
+    Scene("bind, dispatch, collect, judge, confirm, promote, pollinate", then(begin, _both),
+          lambda s: s.settle(), _went_round, (12, "before"), parts=3),
+    Scene("contact", kept, lambda s: s.story.contact("a1"), _moved, (2, "inside"), users=("a1",)),
+    Scene("promote", bad, lambda s: s.story.promote("e0002", force=True, hold=True), _one_promotion),
+    Scene("promote a person's commit", _persons_file, lambda s: s.story.promote("mine", force=True, hold=True),
+          _persons_is_best, (5, "before")),
+    Scene("promote when measured", _persons_file, then(lambda s: s.story.promote("mine"), Stage.settle), _persons_is_best, parts=2),
+    Scene("withdraw", then(bad, lambda s: s.story.promote("e0002", force=True)), lambda s: s.settle(),
+          lambda s: searching(s)),
+    Scene("undo", then(bad, lambda s: s.story.promote("e0002", force=True, hold=True)), lambda s: s.story.undo(),
+          lambda s: searching(s)),
+    Scene("try", begin, lambda s: s.story.try_file({"train.py": TRAIN.replace("A = 1.0", "A = 0.2")}, "mine"),
+          once("try", "mine"), (5, "after")),
+    Scene("stop", _running, then(lambda s: s.story.stop(), Stage.settle, lambda s: s.step(60), Stage.settle), _stopped),
+    Scene("stop --now", _running, then(lambda s: s.story.stop(now=True), Stage.settle), _stopped),
+    Scene("stop an agent", _running, then(lambda s: s.story.stop(["a0"]), Stage.settle), _agent_stopped),
+    Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before"), users=BOTH),
+    Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
+    Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
+]  # fmt: skip
