@@ -24,7 +24,7 @@ PACKAGE = "@openai/codex"
 KEY = "CODEX_API_KEY"  # what `codex exec` takes from the environment
 OFF = (  # each is a way out of the worktree, or to somebody else's tools, or work that goes on after the turn
     "shell_tool", "unified_exec", "goals", "daemon_auto_start", "plugins", "apps", "hooks", "view_image", "image_generation",
-    "browser_use", "browser_use_external", "computer_use", "in_app_browser", "multi_agent", "memories",
+    "browser_use", "browser_use_external", "computer_use", "in_app_browser", "multi_agent", "multi_agent_v2", "memories",
     "skill_mcp_dependency_install", "skill_search", "tool_suggest", "sleep_tool",
 )  # fmt: skip
 CARRIED = (

@@ -20,7 +20,8 @@ from tests.clients.tools import TOKEN, Tools
 
 TRAIN = "LR = 1\nprint(LR)\n"
 LONG = 90.0  # seconds anything may take
-MODEL = "scripted"
+MODEL = "scripted"  # a model of Codex that calls its tools one by one
+CODED = "scripted-code"  # one that writes scripts which call them
 INSTALLED = Path(os.environ.get("SWARM_CLIENTS") or Path(__file__).resolve().parents[2] / ".clients")
 
 
@@ -78,10 +79,12 @@ class Box:
         done = subprocess.run(
             [binary("codex"), "debug", "models", "--bundled"], env=env, capture_output=True, check=True
         )
-        known = json.loads(done.stdout)["models"][0]  # patches are offered to models that the client knows
-        model = {**known, "slug": MODEL, "display_name": MODEL, "upgrade": None}
+        known = json.loads(done.stdout)["models"]  # patches are offered to models that the client knows
+        direct = [m for m in known if m.get("tool_mode") != "code_mode_only"]
+        coded = [m for m in known if m.get("tool_mode") == "code_mode_only"]
+        models = [{**m, "slug": slug, "upgrade": None} for m, slug in ((direct[0], MODEL), (coded[0], CODED))]
         catalog = self.home / "catalog.json"
-        catalog.write_text(json.dumps({"models": [model]}))
+        catalog.write_text(json.dumps({"models": models}))
         (self.home / ".codex" / "config.toml").write_text(
             f'model = "{MODEL}"\nmodel_catalog_json = "{catalog}"\nmodel_provider = "own"\n'
             f'[mcp_servers.theirs]\ncommand = "touch"\nargs = ["{self.root}/theirs-was-started"]\n'
@@ -141,9 +144,9 @@ class Box:
         return [json.loads(line) for line in (self.seat.folder / "usage.jsonl").read_text().splitlines()]
 
     def outputs(self) -> list[str]:
-        """What the model was answered to its calls."""
-        body = json.dumps(self.model.bodies[-1])
-        return [body]
+        """What Codex's model was answered to its calls."""
+        sent = self.model.bodies[-1]["input"]
+        return [json.dumps(i["output"]) for i in sent if str(i.get("type")).endswith("_output")]
 
     def close(self) -> None:
         self.model.close()

@@ -1,6 +1,6 @@
 """Model servers that answer by script, one reply per request: the Messages API of Claude Code, the Responses API of Codex.
 
-A reply is a dict: {"text"}, {"calls": [(tool, arguments)]}, {"patch": text} (Codex's apply_patch), {"status", "error",
+A reply is a dict: {"text"}, {"calls": [(tool, arguments)]}, {"patch": text} (Codex's apply_patch), {"exec": script} (its code mode), {"status", "error",
 "headers"}, {"hang": True} (half an answer, then silence); with {"usage": (in, out)} what it cost.
 """
 
@@ -130,7 +130,8 @@ class OpenAI(Model):
             more = {"namespace": f"mcp__{server}"} if server else {}
             call = f"call_{next(NUMBERS):020d}"
             items.append(item("function_call", call_id=call, name=tool, arguments=json.dumps(given), **more))
-        if "patch" in reply:
-            call = f"call_{next(NUMBERS):020d}"
-            items.append(item("custom_tool_call", call_id=call, name="apply_patch", input=reply["patch"]))
+        for key, tool in (("patch", "apply_patch"), ("exec", "exec")):
+            if key in reply:
+                call = f"call_{next(NUMBERS):020d}"
+                items.append(item("custom_tool_call", call_id=call, name=tool, input=reply[key]))
         return items

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.box import TRAIN, Box, box, edit, eventually, look, tool
+from tests.clients.box import CODED, TRAIN, Box, box, edit, eventually, look, tool
 from tests.clients.tools import TOKEN
 
 pytestmark = pytest.mark.clients
@@ -124,15 +124,44 @@ def test_codex_is_refused_what_is_not_its_own(tmp_path: Path) -> None:
     with box(tmp_path, "codex", [look("codex"), edit("codex", "LR = 1", "LR = 2"), *tries]) as b:
         code, shown = b.run()
         assert code == 0, shown
-        outputs = [str(i["output"]) for i in b.model.bodies[-1]["input"] if str(i.get("type")).endswith("_output")]
+        outputs = b.outputs()
         assert len(outputs) == 2 + len(tries)
         said = ("unsupported", "rejected", "failed", "not permitted", "outside", "denied")
         assert all(any(word in text for word in said) for text in outputs[2:]), outputs
         offered = {t.get("name") or t.get("type") for body in b.model.bodies for t in body.get("tools") or ()}
-        print(offered, [sorted(body) for body in b.model.bodies])
         assert not offered & {"exec_command", "shell", "local_shell", "view_image", "web_search", "spawn_agent"}, (
             offered
         )
+        assert not (tmp_path / "escaped.txt").exists()
+        _untouched(b)
+
+
+SCRIPT = """
+const said = [];
+const tries = [
+  () => tools.exec_command({cmd: "touch hacked"}), () => tools.shell({command: ["touch", "hacked"]}),
+  () => tools.apply_patch("*** Begin Patch\\n*** Add File: ../../escaped.txt\\n+x\\n*** End Patch\\n"),
+  () => tools.view_image({path: "/etc/passwd"}), () => import("fs"), () => fetch("http://127.0.0.1:9/"), () => require("fs"),
+];
+for (const one of tries) { try { said.push(["done", await one()]) } catch (error) { said.push(["refused", String(error)]) } }
+for (const [i, word] of said.entries()) if (String(word[1]).includes("rejected")) said[i][0] = "refused";
+const read = await tools.mcp__swarm__read({path: "train.py"});
+await tools.apply_patch("*** Begin Patch\\n*** Update File: train.py\\n@@\\n-LR = 1\\n+LR = 2\\n*** End Patch\\n");
+await tools.mcp__swarm__submit({description: "LR = 1 -> LR = 2"});
+text(said.map(one => one[0]).join(" ") + " " + Object.keys(tools).filter(name => !name.includes("mcp")).join(","));
+"""
+
+
+def test_codex_with_a_model_that_writes_scripts(tmp_path: Path) -> None:
+    """Newer models call tools from JavaScript: the same tools, and nothing of the machine."""
+    with box(tmp_path, "codex", [{"exec": SCRIPT}], model=CODED) as b:
+        code, shown = b.run()
+        assert code == 0, shown
+        text = b.outputs()[0]
+        assert "refused " * 7 in text and "done" not in text, text
+        assert "exec_command" not in text and "apply_patch" in text
+        assert b.tools.submitted == [TRAIN.replace("1", "2", 1)]
+        assert "1 submitted" in shown
         assert not (tmp_path / "escaped.txt").exists()
         _untouched(b)
 
