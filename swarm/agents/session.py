@@ -18,6 +18,7 @@ class Session:
     turns: int = 0  # of all sessions of this agent
     experiments: int = 0  # submitted in this session
     blanks: int = 0  # turns in a row without a submission
+    dry: int = 0  # the same, over all its sessions
     failures: int = 0  # turns in a row that failed
     tokens: int = 0  # as this session has counted so far
     usd: float = 0.0
@@ -25,7 +26,7 @@ class Session:
     untold: dict[str, Any] = field(default_factory=dict)  # news of a turn that did not end well
 
     def fresh(self) -> None:
-        """Forget the client's session. Turns and untold news stay."""
+        """Forget the client's session. Turns, untold news and how long it was dry stay."""
         self.id, self.experiments, self.blanks, self.failures, self.tokens, self.usd, self.program = (
             "",
             0,

@@ -165,9 +165,10 @@ class Turns:
             names = ", ".join(sorted(set(told.denied)))
             self.heard.notes.append(f"refused in your last turn, and always will be outside what you may do: {names}")
         if told.submitted:
-            state.blanks = 0
+            state.blanks = state.dry = 0
         else:
             state.blanks += 1
+            state.dry += 1
         most, full = int(str(self.seat.options.get("experiments") or EXPERIMENTS)), self._full()
         if state.blanks > STUCK:
             self._afresh("no submission, though it was told")
@@ -177,7 +178,7 @@ class Turns:
             self._afresh(f"{told.context:,} tokens of context")
         if not told.submitted:
             self.say("no submission in this turn")
-            self.pause(min(LONGEST, PAUSE * 2 ** min(max(state.blanks, 1) - 1, 10)))
+            self.pause(min(LONGEST, PAUSE * 2 ** min(state.dry - 1, 10)))
 
     def _failed(self, told: Told, code: int | None, log: Path) -> int:
         """The client failed: say why and end, so that this agent is started again after a while; edits stay."""

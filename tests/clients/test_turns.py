@@ -291,3 +291,18 @@ def test_a_login_that_is_not_accepted_is_said(tmp_path: Path, client: str) -> No
         code, shown = b.run()
         assert code == 1
         assert "login was not accepted" in shown
+
+
+def test_four_agents_at_once(tmp_path: Path) -> None:
+    clients = ("claude", "codex", "claude", "codex")
+    boxes = [Box(tmp_path / str(n), client, one(client)) for n, client in enumerate(clients)]
+    children = [b.start() for b in boxes]
+    try:
+        for b, child in zip(boxes, children, strict=True):
+            shown, _ = child.communicate(timeout=120)
+            assert child.returncode == 0, shown
+            assert b.tools.submitted == [TRAIN.replace("1", "2", 1)], shown
+    finally:
+        for b, child in zip(boxes, children, strict=True):
+            child.kill()
+            b.close()
