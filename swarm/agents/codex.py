@@ -155,6 +155,7 @@ class Codex:
             theirs["model"] = self.seat.options["model"]
         tools = {
             "url": url, "bearer_token_env_var": found.TOKEN, "tool_timeout_sec": 600, "default_tools_approval_mode": "approve",
+            "required": True, "startup_timeout_sec": 60,  # no turn without them
         }  # fmt: skip
         return {**theirs, **GUARD, "mcp_servers": {"swarm": tools}}
 

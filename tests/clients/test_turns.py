@@ -40,6 +40,16 @@ def test_a_research_turn(tmp_path: Path, client: str) -> None:
 
 
 @both
+def test_a_busy_coordinator_is_waited_for(tmp_path: Path, client: str) -> None:
+    """A turn does not begin before swarm's tools are there."""
+    with box(tmp_path, client, one(client)) as b:
+        b.tools.slow = 4.0
+        code, shown = b.run()
+        assert code == 0, shown
+        assert len(b.tools.submitted) == 1, shown
+
+
+@both
 def test_the_second_turn_goes_on_in_the_same_session(tmp_path: Path, client: str) -> None:
     told = {
         "experiment": "e0002",

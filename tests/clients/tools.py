@@ -24,6 +24,7 @@ class Tools(Served):
         self.waits = waits
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.submitted: list[str] = []
+        self.slow = 0.0  # seconds until it names its tools
         super().__init__()
 
     def answer(self, verb: str, path: str, body: Any, line: _Handler) -> None:
@@ -54,6 +55,7 @@ class Tools(Served):
                 "serverInfo": {"name": "s", "version": "1"},
             }
         elif body["method"] == "tools/list":
+            self.closing.wait(self.slow)
             answer = {"tools": [_tool(name, *about) for name, about in TOOLS.items()]}
         elif body["method"] == "tools/call":
             answer = self._call(body["params"]["name"], body["params"].get("arguments") or {})
