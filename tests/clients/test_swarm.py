@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.clients
 def research(client: str, name: str, values: list[str]) -> list[dict[str, Any]]:
     """One turn per value: a constant is moved from one to the next."""
     replies: list[dict[str, Any]] = []
-    for old, new in zip(values, values[1:], strict=False):
+    for old, new in itertools.pairwise(values):
         replies += [look(client), edit(client, f"{name} = {old}", f"{name} = {new}")]
         replies += [tool(client, "submit", description=f"{name} {old} to {new}"), {"text": "Submitted."}]
     return replies
