@@ -53,6 +53,11 @@ e2e: $(VENV)/.tested ## the slow tests: whole swarms as processes, in a folder a
 bench: $(VENV)/.tested ## measurements, as ratios beside a floor or a peer (docs/notes has what they said)
 	$(BIN)/python -m bench.spawn
 
+.PHONY: clients
+clients: $(VENV)/.tested ## the real Claude Code and Codex from npm (installed into .clients), against scripted models
+	@scripts/clients.sh
+	$(BIN)/python -m pytest $(WORKERS) -m clients --timeout=300 tests/clients $(PYTEST)
+
 .PHONY: format
 format: $(VENV)/.tested ## let ruff put it in order
 	$(BIN)/ruff check --fix .

@@ -11,8 +11,9 @@ KINDS = {
     "tuner": ("swarm.agents.tuner", "TunerKind"),
     "command": ("swarm.agents.command", "CommandKind"),
     "scripted": ("swarm.agents.scripted", "ScriptedKind"),
+    "claude": ("swarm.agents.claude", "ClaudeKind"),
+    "codex": ("swarm.agents.codex", "CodexKind"),
 }
-NEXT = {"claude": "claude -p", "codex": "codex exec"}
 
 
 def kinds() -> list[str]:
@@ -26,13 +27,7 @@ def kind(name: str) -> AgentKind:
         module, cls = KINDS[name]
         made: AgentKind = getattr(import_module(module), cls)()
         return made
-    if name in NEXT:
-        raise SwarmError(
-            f"agents of kind {name} come next; they are not in this version.",
-            f"Until then any client works as a command: --agents command --command '{NEXT[name]} …{{brief}}…', or --agents tuner",
-        )
     raise SwarmError(
         f"there are no agents of kind {name}.",
-        f"There are: {', '.join(KINDS)} (claude and codex come next). Name a program of yours in swarm.yaml: "
-        f'commands: {{{name}: "… {{brief}}"}}',
+        f'There are: {", ".join(KINDS)}. Name a program of yours in swarm.yaml: commands: {{{name}: "… {{brief}}"}}',
     )

@@ -44,6 +44,7 @@ def look() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()}  {sys.executable}")
     yield from _programs()
     yield _gpus()
+    yield from _clients()
     try:
         workspace = here()
     except SwarmError as error:
@@ -74,6 +75,29 @@ def _programs() -> Iterator[Finding]:
             machine.apt(["bwrap"]) if why == "not installed" else "allow unprivileged user namespaces on this machine"
         )
         yield Finding("bubblewrap", "!", f"{why}: runs are not sandboxed", todo)
+
+
+def _clients() -> Iterator[Finding]:
+    """The coding agents that people bring: none is needed for a swarm of tuners."""
+    from swarm.agents import claude, codex, found
+
+    for name, package, login in (
+        ("claude", claude.PACKAGE, claude.login),
+        ("codex", codex.PACKAGE, lambda: codex.login(codex.configuration())),
+    ):
+        try:
+            number = found.version(found.program(name, package), package)
+        except SwarmError as error:
+            yield Finding(name, "!", error.message, error.hint)
+            continue
+        how = login()
+        if not how:
+            yield Finding(name, "!", f"{number}, not logged in", f"{name} login, or its key in the environment")
+        elif name == "codex" and codex.rotating(codex.configuration()):
+            todo = f"more than one needs a key: export {codex.KEY}=…"
+            yield Finding(name, "ok", f"{number}, logged in {how}: one agent at a time", todo)
+        else:
+            yield Finding(name, "ok", f"{number}, logged in {how}")
 
 
 def _gpus() -> Finding:

@@ -36,7 +36,8 @@ def spawn(
         _same_task(w, wanted)
         _free(w, agents, slots)
     for agent in agents:
-        w.kinds(agent["kind"]).check(agent.get("options") or {})
+        together = _together(w, running, agents, agent["kind"])
+        w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
     commit = ""
     if not running:
         w.hub.create()
@@ -59,6 +60,13 @@ def spawn(
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
     }  # fmt: skip
+
+
+def _together(w: World, running: bool, agents: list[dict[str, Any]], kind: str) -> dict[str, int]:
+    """How many agents of this kind there would be, where that is more than one: some logins cannot be shared."""
+    living = [a.name for a in w.agents(*LIVE) if a.kind == kind] if running else []
+    count = len({*living, *(a["name"] for a in agents if a["kind"] == kind)})
+    return {"together": count} if count > 1 else {}
 
 
 def _same_task(w: World, wanted: Task) -> None:

@@ -57,3 +57,16 @@ def test_doctor_after_a_dead_coordinator(typed: Typed, place: Workspace) -> None
 
     recorded(place).close()
     assert "swarm resume" in typed("doctor")[1]
+
+
+def test_doctor_tells_of_the_clients(
+    typed: Typed, place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "claude").write_text("#!/bin/sh\necho '2.1.3 (Claude Code)'\n")
+    (tmp_path / "bin" / "claude").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "very-secret")
+    out = typed("doctor")[1]
+    assert "2.1.3, logged in by ANTHROPIC_API_KEY" in out and "very-secret" not in out
+    assert "npm install -g @openai/codex" in out

@@ -1,0 +1,144 @@
+"""Claude Code as an agent, headless and guarded: it reads its worktree, edits the editable files and has swarm's tools.
+
+The person's login is used where it is. Their settings, hooks, plugins and MCP servers are not loaded: an allow rule of
+theirs would widen ours. As a process: python -m swarm.agents.claude
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from swarm.agents import found, turns
+from swarm.agents import seat as seats
+from swarm.agents.claude_stream import ClaudeReader
+from swarm.errors import SwarmError
+from swarm.ports import Launch, Seat
+
+PACKAGE = "@anthropic-ai/claude-code"
+TOOLS = "Read,Edit,Write,Glob,Grep"
+NEVER = ["Bash", "WebFetch", "WebSearch", "Task", "NotebookEdit"]
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
+CARRIED = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "model")  # how a person logs in, and what they run
+
+
+class ClaudeKind:
+    """Options: `model`, `experiments` and `context` (of one session), `silence` (seconds). `together`: how many run."""
+
+    name = "claude"
+
+    def check(self, options: Mapping[str, object]) -> None:
+        """Raises SwarmError when it is not installed, does not start or is not logged in."""
+        found.words(options, turns.OPTIONS)
+        found.version(found.program("claude", PACKAGE), PACKAGE)
+        if not login():
+            raise SwarmError(
+                "claude is not logged in.",
+                "Log in: claude (then /login). Or for unattended use: claude setup-token, and export "
+                "CLAUDE_CODE_OAUTH_TOKEN. Or export ANTHROPIC_API_KEY.",
+            )
+
+    def launch(self, seat: Seat) -> Launch:
+        """This Python, which opens the client's turns."""
+        return seats.launch(seat, "swarm.agents.claude")
+
+
+def login() -> str:
+    """How Claude Code is logged in here, in words, never showing what with; empty when it is not."""
+    for name in KEYS:
+        if os.environ.get(name):
+            return f"by {name}"
+    for name in CLOUDS:
+        if os.environ.get(name):
+            return f"by {name}"
+    place = Path(found.home("CLAUDE_CONFIG_DIR", ".claude"))
+    if _json(place / ".credentials.json"):
+        return "by its own login"
+    theirs = _json(place / "settings.json")
+    given = theirs.get("env") if isinstance(theirs.get("env"), dict) else {}
+    if theirs.get("apiKeyHelper") or any(name in (given or {}) for name in (*KEYS, *CLOUDS)):
+        return "by its settings"
+    about = _json(place / ".claude.json") or _json(Path.home() / ".claude.json")
+    return "by its own login" if about.get("oauthAccount") or about.get("primaryApiKey") else ""
+
+
+class Claude:
+    """The driver: how one turn of Claude Code is started."""
+
+    name = "claude"
+    totals = frozenset({"usd"})  # counted over the whole session
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
+        self.path = found.program("claude", PACKAGE)
+        self.theirs = _json(Path(found.home("CLAUDE_CONFIG_DIR", ".claude")) / "settings.json")
+        self._restricted: bool | None = None
+
+    def reader(self) -> ClaudeReader:
+        return ClaudeReader()
+
+    def argv(self, session: str, url: str) -> list[str]:
+        """The command line of a turn; the prompt comes by stdin, the token by the environment."""
+        settings, tools = self._written("settings.json", self.settings()), self._written("mcp.json", servers(url))
+        words = [
+            self.path, "-p", "--output-format", "stream-json", "--verbose", "--setting-sources", "", "--settings", settings,
+            "--mcp-config", tools, "--strict-mcp-config", "--permission-mode", "dontAsk", "--tools", TOOLS,
+        ]  # fmt: skip
+        words += ["--restricted"] if self._has_restricted() else []
+        words += ["--model", str(self.seat.options["model"])] if self.seat.options.get("model") else []
+        return words + (["--resume", session] if session else [])
+
+    def env(self, token: str) -> dict[str, str]:
+        """The environment of the client: the person's, what their settings add to it, and the agent's token."""
+        given = self.theirs.get("env")
+        theirs = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+        return {**found.env(os.environ, token), **theirs, "DISABLE_AUTOUPDATER": "1"}
+
+    def settings(self) -> dict[str, Any]:
+        """What is allowed: the worktree to read, the editable files to edit, swarm's tools; nothing else is asked for."""
+        edit = [f"Edit(./{name})" for name in self.seat.edit]
+        allow = ["Read(./**)", *edit, "mcp__swarm"]
+        rules = {"defaultMode": "dontAsk", "allow": allow, "deny": NEVER}
+        return {name: self.theirs[name] for name in CARRIED if self.theirs.get(name)} | {"permissions": rules}
+
+    def _written(self, name: str, content: object) -> str:
+        path = self.seat.folder / name
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(content, indent=1))
+        fresh.chmod(0o600)
+        os.replace(fresh, path)
+        return str(path)
+
+    def _has_restricted(self) -> bool:
+        """Newer versions confine the file tools to the worktree by themselves as well."""
+        if self._restricted is None:
+            self._restricted = False
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                done = subprocess.run([self.path, "--help"], capture_output=True, text=True, timeout=60, check=False)
+                self._restricted = "--restricted" in done.stdout
+        return self._restricted
+
+
+def servers(url: str) -> dict[str, Any]:
+    """The MCP configuration; the client puts the token in from its environment."""
+    header = {"Authorization": f"Bearer ${{{found.TOKEN}}}"}
+    return {"mcpServers": {"swarm": {"type": "http", "url": url, "headers": header}}}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found_there = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found_there if isinstance(found_there, dict) else {}
+
+
+if __name__ == "__main__":
+    sys.exit(turns.main(Claude))

@@ -1,0 +1,53 @@
+"""A client as it is installed here: where, which version, and the environment it gets."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from swarm.agents.seat import VARIABLE, plain_env
+from swarm.errors import SwarmError
+
+TOKEN = "SWARM_AGENT_TOKEN"  # in the environment of the client's process only
+INSIDE = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CODEX_THREAD_ID", "CODEX_SANDBOX")
+
+
+def program(name: str, package: str) -> str:
+    """The path of a client's program. Raises SwarmError when it is not on the PATH, with the command that installs it."""
+    path = shutil.which(name)
+    if path is None:
+        raise SwarmError(f"{name} is not installed (not on the PATH).", f"npm install -g {package}")
+    return path
+
+
+def version(path: str, package: str) -> str:
+    """Its version as a number. Raises SwarmError when it does not start."""
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+        return re.search(r"\d+(\.\d+)+", done.stdout)[0]  # type: ignore[index]
+    except (OSError, subprocess.SubprocessError, TypeError) as error:
+        raise SwarmError(f"{path} does not start: {error}", f"Install it again: npm install -g {package}") from None
+
+
+def env(environ: Mapping[str, str], token: str) -> dict[str, str]:
+    """The person's environment for a client, with this agent's token. What belongs to our process, or to a client that
+    swarm itself was started from, is not handed on."""
+    kept = {name: value for name, value in plain_env(environ).items() if name not in (VARIABLE, *INSIDE)}
+    return {**kept, TOKEN: token}
+
+
+def words(options: Mapping[str, object], known: Mapping[str, type | tuple[type, ...]]) -> None:
+    """Raises SwarmError for an option that these agents do not have, or one of another type."""
+    for name, value in options.items():
+        if name not in known:
+            raise SwarmError(f"there is no option {name} for these agents.", f"There are: {', '.join(known)}")
+        if not isinstance(value, known[name]) or isinstance(value, bool):
+            raise SwarmError(f"the option {name} cannot be {value!r}.")
+
+
+def home(variable: str, folder: str) -> str:
+    """Where a client keeps its login and configuration: its own variable, else a folder in HOME."""
+    return os.environ.get(variable) or os.path.join(os.path.expanduser("~"), folder)

@@ -1,0 +1,223 @@
+"""The loop of a headless client, with a client that is played: sessions, news, being stuck, limits, failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.agents import session as sessions
+from swarm.agents.claude_stream import ClaudeReader
+from swarm.agents.turns import Turns
+from swarm.ports import Seat
+from tests.agents.door import Door, seat_in
+
+CLIENT = """
+import json, sys
+session, turns = sys.argv[1], json.loads(sys.argv[2])
+with open("prompts", "a") as file:
+    file.write(json.dumps([session, sys.stdin.read()]) + "\\n")
+n = sum(1 for _ in open("prompts")) - 1
+turn = turns[n] if n < len(turns) else {}
+print(json.dumps({"type": "system", "subtype": "init", "session_id": session or f"s{n}"}))
+for i in range(turn.get("submit", 0)):
+    call = {"type": "tool_use", "id": f"c{i}", "name": "mcp__swarm__submit", "input": {"description": "x"}}
+    print(json.dumps({"type": "assistant", "message": {"content": [call], "usage": {"input_tokens": turn.get("context", 5)}}}))
+    done = {"type": "tool_result", "tool_use_id": f"c{i}", "content": "queued"}
+    print(json.dumps({"type": "user", "message": {"content": [done]}}))
+if turn.get("until"):
+    print(json.dumps({"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": turn["until"]}}))
+for name in turn.get("denied", ()):
+    print(json.dumps({"type": "system", "subtype": "permission_denied", "tool_name": name}))
+print(json.dumps({"type": "result", "is_error": bool(turn.get("error")), "result": turn.get("error", "ok"),
+                  "api_error_status": turn.get("status"), "usage": {"input_tokens": 7}, "total_cost_usd": turn.get("usd", 0.0),
+                  "session_id": session or f"s{n}"}))
+sys.exit(turn.get("code", 1 if turn.get("error") else 0))
+"""
+
+
+class Driver:
+    name = "played"
+    totals = frozenset({"usd"})
+
+    def __init__(self, turns: Sequence[Mapping[str, Any]]) -> None:
+        self.turns = json.dumps(list(turns))
+
+    def argv(self, session: str, url: str) -> list[str]:
+        assert url == "http://127.0.0.1:9/mcp"
+        return [sys.executable, "-c", CLIENT, session, self.turns]
+
+    def env(self, token: str) -> dict[str, str]:
+        assert token == "t" * 40
+        return {}
+
+    def reader(self) -> ClaudeReader:
+        return ClaudeReader()
+
+
+class Played:
+    """A run of the loop: `prompts` are (session, text) of each turn, `slept` what it waited."""
+
+    def __init__(
+        self, folder: Path, turns: Sequence[Mapping[str, Any]], answers: Sequence[dict[str, Any]], **options: object
+    ) -> None:
+        self.seat: Seat = seat_in(folder, "claude", **options)
+        self.seat.door.write_text(json.dumps({"url": "http://127.0.0.1:9"}))
+        self.driver = Driver(turns)
+        self.slept: list[float] = []
+        self.now = 1000.0
+        self.status = self.go(answers)
+
+    def go(self, answers: Sequence[dict[str, Any]]) -> int:
+        self.said: list[str] = []
+        loop = Turns(self.seat, Door(self.seat, answers), self.driver, self.said.append, self._sleep, lambda: self.now)
+        return loop.run()
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    @property
+    def prompts(self) -> list[tuple[str, str]]:
+        return [tuple(json.loads(line)) for line in (self.seat.worktree / "prompts").read_text().splitlines()]
+
+    @property
+    def usage(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.seat.folder / "usage.jsonl").read_text().splitlines()]
+
+
+KEPT = {"experiment": "e0002", "verdict": "keep", "score": 1.9, "delta": -0.1, "p": 0.98, "description": "x"}
+
+
+def test_a_session_begins_with_a_brief_and_goes_on_with_what_happened(tmp_path: Path) -> None:
+    played = Played(
+        tmp_path, [{"submit": 1}] * 2, [{}, {"news": ["you are rebased onto best e0009"], "results": [KEPT]}]
+    )
+    assert played.status == 0
+    (first, brief), (second, onward) = played.prompts
+    assert (first, second) == ("", "s0")
+    assert "You are gpu0-x" in brief and "Look at the learning rate." in brief and "submit" in brief
+    assert "rebased onto best e0009" in onward and "e0002 kept" in onward
+    assert "Look at the learning rate." not in onward and "There is room for one experiment" in onward
+
+
+def test_a_program_that_was_edited_is_told(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1}] * 3, [{}])
+    played.seat.brief.write_text("Look at the data.\n")
+    assert played.go([{}, {}]) == 0
+    texts = [text for _, text in played.prompts]
+    assert "Look at the data." in texts[1] and "Look at the data." not in texts[2]
+
+
+def test_without_room_nothing_is_asked_but_a_person_is_heard(tmp_path: Path) -> None:
+    told = ["a person tells you: leave the optimizer alone"]
+    played = Played(
+        tmp_path, [{"submit": 1}] * 9, [{"room": 0, "news": ["best is now e0003"]}, {"room": 0, "news": told}]
+    )
+    assert len(played.prompts) == 1
+    assert "best is now e0003" in played.prompts[0][1] and told[0] in played.prompts[0][1]
+
+
+def test_after_its_experiments_the_session_is_fresh(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 2}] * 3, [{}] * 3, experiments=4)
+    assert [session for session, _ in played.prompts] == ["", "s0", ""]
+
+
+def test_a_full_session_is_followed_by_a_fresh_one(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1, "context": 999}, {"submit": 1}], [{}] * 2, context=900)
+    assert [session for session, _ in played.prompts] == ["", ""]
+
+
+def test_stuck_is_told_and_then_starts_afresh(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{}] * 5, [{}] * 5)
+    assert [session for session, _ in played.prompts] == ["", "s0", "s0", "s0", ""]
+    assert ["without a submission" in text for _, text in played.prompts] == [False, False, False, True, False]
+    assert played.slept == [5, 10, 20, 40, 80]  # nothing is hurried that brings nothing
+
+
+def test_a_submission_ends_being_stuck(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{}, {}, {"submit": 1}, {}, {}, {}], [{}] * 6)
+    assert {session for session, _ in played.prompts[1:]} == {"s0"}
+
+
+def test_refused_calls_are_told_once(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1, "denied": ["Bash", "Bash"]}, {"submit": 1}, {"submit": 1}], [{}] * 3)
+    assert ["outside what you may do: Bash" in text for _, text in played.prompts] == [False, True, False]
+
+
+def test_a_limit_is_waited_for_and_is_no_failure(tmp_path: Path) -> None:
+    turns = [{"error": "limit", "status": 429, "until": 1100.0}, {"submit": 1}]
+    answers = [{"news": ["best is now e0003"]}, {"news": ["best is now e0004"]}, {}, {}, {}]
+    played = Played(tmp_path, turns, answers)
+    assert played.status == 0
+    assert played.slept == [45, 45, 10]
+    (_, _), (session, text) = played.prompts
+    assert session == "s0" and "e0003" in text and "e0004" in text
+    assert any("waiting until" in line for line in played.said)
+
+
+def test_a_limit_without_an_end_is_waited_for_longer_each_time(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"error": "overloaded", "status": 529}] * 2 + [{"submit": 1}], [{}] * 9)
+    assert sum(played.slept[:2]) == 60 and sum(played.slept[2:5]) == 120
+
+
+def test_the_campaign_may_end_during_a_limit(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"error": "limit", "status": 429, "until": 99999.0}], [{}])
+    assert played.status == 0 and len(played.prompts) == 1
+
+
+def test_a_failure_ends_the_process_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    turns = [{"submit": 1}, {"code": -9, "error": "gone"}, {"submit": 1}]
+    played = Played(tmp_path, turns, [{}, {"news": ["best is now e0003"]}])
+    assert played.status == 1
+    assert played.go([{}]) == 0
+    assert [session for session, _ in played.prompts] == ["", "s0", "s0"]
+    assert "best is now e0003" in played.prompts[2][1]
+
+
+def test_two_failures_of_a_session_end_it(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1}, {"error": "odd"}, {"error": "odd"}, {"submit": 1}], [{}] * 2)
+    assert played.status == 1
+    assert played.go([{}]) == 1
+    assert played.go([{}]) == 0
+    assert [session for session, _ in played.prompts] == ["", "s0", "s0", ""]
+
+
+def test_a_session_that_is_gone_is_followed_by_a_fresh_one_at_once(tmp_path: Path) -> None:
+    gone = {"error": "No conversation found with session ID: s0"}
+    played = Played(tmp_path, [{"submit": 1}, gone, {"submit": 1}], [{}, {"news": ["best is now e0003"]}, {}])
+    assert played.status == 0
+    assert [session for session, _ in played.prompts] == ["", "s0", ""]
+    assert "best is now e0003" in played.prompts[2][1]
+
+
+def test_a_login_that_is_refused_is_said(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"error": "invalid x-api-key", "status": 401}], [{}])
+    assert played.status == 1 and any("swarm doctor" in line for line in played.said)
+
+
+def test_what_a_turn_cost_is_written_down(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1, "usd": 0.5}, {"submit": 1, "usd": 0.75}], [{}] * 2)
+    assert [(row["tokens"], row["usd"]) for row in played.usage] == [(7, 0.5), (7, 0.25)]
+
+
+def test_a_session_file_that_cannot_be_read_is_a_new_session(tmp_path: Path) -> None:
+    path = tmp_path / "session.json"
+    for text in ("", "[]", '{"id": 7, "turns": "x", "more": 1}'):
+        path.write_text(text)
+        assert sessions.load(path) == sessions.Session()
+    made = sessions.Session(id="a", turns=3, usd=0.5)
+    made.save(path)
+    assert sessions.load(path) == made
+
+
+@pytest.mark.parametrize("totals", [frozenset(), frozenset({"tokens", "usd"})])
+def test_totals_of_a_session_are_taken_apart(totals: frozenset[str]) -> None:
+    state = sessions.Session()
+    assert [state.spent(n, c, totals) for n, c in ((5, 1.0), (8, 1.5))] == (
+        [(5, 1.0), (3, 0.5)] if totals else [(5, 1.0), (8, 1.5)]
+    )
