@@ -29,7 +29,10 @@ def submit(
     files = trees.editable(name)
     head = trees.head(name)
     answer = queue(w, agent, files, description, hypothesis, expect)
-    if head and w.hub.resolve(head) and head not in (base, w.hub.refs().get(f"refs/heads/swarm/{name}")):
+    ours = w.ledger.value(
+        'SELECT "commit" FROM refs WHERE name=?', f"refs/heads/swarm/{name}"
+    )  # the hub's may be its own
+    if head and w.hub.resolve(head) and head not in (base, ours):
         w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
     put_on_tip(w, name)
     return answer
