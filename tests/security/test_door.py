@@ -254,7 +254,7 @@ def test_nobody_smuggles_a_second_request(harmless: Door, lines: tuple[str, ...]
     token, kind = harmless.bearer("viewer"), "Content-Type: application/json"
     inner = harmless.head("POST /v1/pause HTTP/1.1", harmless.bearer("owner"), "Content-Length: 0")
     outer = harmless.head("POST /v1/health HTTP/1.1", token, kind, *lines, closed=False)
-    assert "paused" not in harmless.say(outer + b"0\r\n\r\n" + inner, rest=0.3).text
+    assert "paused" not in harmless.say(outer + b"0\r\n\r\n" + inner, rest=0.15).text
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_a_body_that_does_not_come(
     harmless: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is refused when its time is over, and the door answers others meanwhile."""
-    monkeypatch.setattr(gates, "BODY_SECONDS", 1.0)
+    monkeypatch.setattr(gates, "BODY_SECONDS", 0.5)
     with socket.create_connection(("127.0.0.1", harmless.port), timeout=60) as slow:
         kind = "Content-Type: application/json"
         slow.sendall(

@@ -303,7 +303,7 @@ REFUSED = [edits_prepare, deletes_prepare, prepare_is_a_link, prepare_is_a_pipe,
            its_worktree_is_a_link]  # fmt: skip
 
 
-OFTEN = (replaces_objects, breaks_the_shared_config, pipes_in_gits_folder, deletes_refs_and_collects, train_is_a_link)
+OFTEN = (replaces_objects, breaks_the_shared_config)
 DEEDS = [pytest.param(d, id=d.__name__, marks=[] if d in OFTEN else pytest.mark.e2e) for d in QUIET + REFUSED]
 
 

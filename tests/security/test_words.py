@@ -86,9 +86,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
         word = word.replace("\ud800", "\ufffd") if name == "half" else word
         crash["now"] = f"exit 1\n{word[:4000]}" if number % 3 == 2 else None
         play.edit("a0", A=round(5 + number / 10, 2))
-        play.story.submit("a0", word, hypothesis=word)
+        said = play.story.submit("a0", word, hypothesis=word)
         play.story.tell("a1", word)
-        play.settle()
+        while play.e(said["experiment"]).stage != "done":
+            play.step()
     yield play
     play.ledger.close()
 
