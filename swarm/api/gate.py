@@ -22,6 +22,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST = 2 << 20  # bytes of a body
 DISCARDED = 8 << 20  # of a larger one so much is still read, so that the answer is seen
 BODY_SECONDS = 30.0  # a body has to be here within
+TOLD = 60  # refusals written to the log in a minute; a flood of them must not fill the disk
 
 
 class Turned(Exception):
@@ -41,6 +42,7 @@ class Gate:
         self._largest = largest
         self.last = time.monotonic()  # of a request let in
         self.inside = 0  # requests at work
+        self._minute, self._told = 0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -53,9 +55,11 @@ class Gate:
             who = self._admit(scope)
             body = await asyncio.wait_for(_body(scope, receive, self._largest), BODY_SECONDS)
         except Turned as turned:
+            self._note(scope, turned.status, turned.error)
             await _answer(send, turned.status, turned.error, turned.hint)
             return
         except TimeoutError:
+            self._note(scope, 408, "the body did not arrive in time.")
             await _answer(send, 408, "the body did not arrive in time.", "")
             return
         scope.setdefault("state", {})["who"] = who
@@ -64,6 +68,17 @@ class Gate:
     def quiet(self) -> float:
         """Seconds since the last request was at work here."""
         return 0.0 if self.inside else time.monotonic() - self.last
+
+    def _note(self, scope: Scope, status: int, why: str) -> None:
+        """A refusal for the log: nothing of the request but its first words, and no token in them."""
+        minute = int(time.monotonic() / 60)
+        if minute != self._minute:
+            self._minute, self._told = minute, 0
+        self._told += 1
+        if self._told <= TOLD:
+            path, verb = (self._tokens.scrub(str(scope[part]))[:100] for part in ("path", "method"))
+            more = " (no more of these are written this minute)" if self._told == TOLD else ""
+            log.warning("refused %s %s %d: %s%s", verb, path, status, why, more)
 
     def _admit(self, scope: Scope) -> str:
         """Who asks. Raises Turned."""
@@ -116,6 +131,10 @@ def _header(scope: Scope, name: bytes) -> list[str]:
 async def _body(scope: Scope, receive: Receive, largest: int) -> bytes:
     """The whole body. Raises Turned when it is too large, or no JSON by its own word."""
     length = _header(scope, b"content-length")
+    if length and _header(scope, b"transfer-encoding"):
+        raise Turned(
+            400, "a length and chunks: where does this end?"
+        )  # two readers may differ, and the rest be a request
     if length and length[0].isdigit() and int(length[0]) > DISCARDED:
         raise _too_large(largest)
     parts: list[bytes] = []
@@ -163,7 +182,7 @@ async def _answer(send: Send, status: int, error: str, hint: str) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *PLAIN]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if status in (408, 413):
+    if status in (400, 408, 413):
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

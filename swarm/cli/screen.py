@@ -16,6 +16,7 @@ from rich.text import Text
 WIDTH = 100
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])")
 NOISE_WORDS = re.compile(r"\((?:R|TM|C)\)|\bCPU\b|@.*$|\b\d+-Core\b|\bProcessor\b|\bwith\b.*$", re.I)
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 MEMORY_WORDS = re.compile(r"[ -](?:\d+ ?GB|HBM\w+|PCIe|SXM\w*|NVL)\b.*$", re.I)
 STYLES = {
     "best": "bold green",
@@ -70,7 +71,7 @@ def clean(text: str | None, lines: bool = False) -> str:
             out.append("\n" if lines else " ")
         elif char == "\t":
             out.append("    " if lines else " ")
-        elif kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        elif kind in UNSEEN:
             out.append("\ufffd")
         elif marks <= 2:
             out.append(char)
@@ -152,12 +153,20 @@ def state(word: str) -> Text:
 
 
 def print_json(value: Any) -> None:
-    """One object per line, so that it can be read and grepped, too."""
+    """One object per line, so that it can be read and grepped, too. What would move a cursor is written as \\u…."""
     if isinstance(value, list):
-        rows = ",\n ".join(json.dumps(item, ensure_ascii=False) for item in value)
+        rows = ",\n ".join(_escaped(json.dumps(item, ensure_ascii=False)) for item in value)
         print(f"[{rows}]")
     else:
-        print(json.dumps(value, ensure_ascii=False, indent=1))
+        print(_escaped(json.dumps(value, ensure_ascii=False, indent=1)))
+
+
+def _escaped(text: str) -> str:
+    """JSON in which controls, bidi and invisible characters are escapes: what is left of them stands inside strings."""
+    return "".join(
+        "\\u007f" if c == "\x7f" else json.dumps(c)[1:-1] if c != "\n" and unicodedata.category(c) in UNSEEN else c
+        for c in text
+    )
 
 
 def print_tsv(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from swarm.coordinator.world import World
-from swarm.repo import Conflict, replay
+from swarm.repo import Conflict, Damaged, Failed, replay, verify
 from swarm.research.experiment import Agent, Experiment
 from swarm.research.judging import p_less
 
@@ -23,7 +23,23 @@ class Bound:
 
 
 def bind(w: World, e: Experiment, tip: str) -> Bound:
-    """Replay the change of `e` onto the experiment `tip`. Touches objects only: no row, no ref."""
+    """Replay the change of `e` onto the experiment `tip`. Touches objects only: no row, no ref.
+
+    Where the objects of one of them are gone or written over, that is its end: the others' turn comes.
+    """
+    try:
+        return _replayed(w, e, tip)
+    except Failed:
+        for commit in (e.submitted, w.commit_of(e.base or tip), w.commit_of(tip)):
+            try:
+                if commit:
+                    verify(w.hub, commit)
+            except Damaged as damage:
+                return Bound(tip, None, "crash", f"machine: {damage.message}")
+        raise  # a full disk, say: it is tried again
+
+
+def _replayed(w: World, e: Experiment, tip: str) -> Bound:
     onto = w.commit_of(tip)
     if e.exact:
         return _exact(w, e, tip)

@@ -13,7 +13,9 @@ from swarm.coordinator import confirm
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
+from swarm.repo import Damaged
 from swarm.research.experiment import Agent, Experiment, Run, Slot
+from swarm.runner import sandbox
 from swarm.runner.spec import Cache, RunSpec
 
 UNSTARTED = "not started"
@@ -131,7 +133,10 @@ def start(w: World, slot: Slot, run: Run) -> bool:
     attempt = run.attempt + 1
     folder = w.workspace.run_folder(run.id, attempt)
     spec = specify(w, slot, run, attempt, folder)
-    w.hub.export(w.commit_of(run.experiment), Path(spec.work))
+    try:
+        w.hub.export(w.commit_of(run.experiment), Path(spec.work))
+    except Damaged as damage:
+        return _unfit(w, run, damage.message)
     with w.ledger.tx():
         w.ledger.change("runs", {"id": run.id}, status="running", attempt=attempt, slot=slot.id, klass=slot.klass,
                         key=w.key(slot.klass), started=w.now)  # fmt: skip
@@ -150,6 +155,17 @@ def start(w: World, slot: Slot, run: Run) -> bool:
             w.ledger.change("runs", {"id": run.id}, status="queued", started=None)
         raise
     return True
+
+
+def _unfit(w: World, run: Run, why: str) -> bool:
+    """Its commit is not what it was: nothing is measured under that name, and the others go on."""
+    from swarm.coordinator import collect
+
+    with w.ledger.tx():
+        w.ledger.change("runs", {"id": run.id}, status="crashed", reason=f"machine: {why}", ended=w.now)
+        w.say("machine", None, run.experiment, text=f"{run.experiment} cannot be measured: {why}")
+        collect.settle(w, w.ledger.run(run.id))
+    return False
 
 
 def run_lock(w: World, run: int) -> Path:
@@ -183,12 +199,7 @@ def _cache(text: str) -> Cache:
 
 def prefixes(python: str | None) -> list[str]:
     """Where the interpreter lives: its own tree and, behind a virtual environment, that of its base."""
-    here = [sys.prefix, sys.base_prefix]
-    if python:
-        venv = Path(python).parent.parent
-        here.append(str(venv))
-        real = Path(python).resolve()
-        here.append(str(real.parent.parent))
+    here = [sys.prefix, sys.base_prefix, *(sandbox.interpreter(python) if python else [])]
     return sorted({str(Path(p)) for p in here if p not in ("/", "/usr")})
 
 

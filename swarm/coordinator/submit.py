@@ -43,7 +43,9 @@ def submit(
     files = trees.editable(name)
     head = trees.head(name)
     answer = queue(w, agent, files, description, hypothesis, expect, against)
-    if head and head != base and w.hub.resolve(head):
+    # the ledger's word: the branch in the hub may be the agent's own doing
+    ours = w.ledger.value('SELECT "commit" FROM refs WHERE name=?', f"refs/heads/swarm/{name}")
+    if head and head not in (base, ours) and w.hub.resolve(head):
         w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
     put_on_tip(w, name)
     return answer

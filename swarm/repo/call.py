@@ -28,7 +28,10 @@ CONFIG = (
     "core.symlinks=true", "core.fileMode=true", "core.trustctime=true", "core.checkStat=default", "core.ignoreStat=false",
     "core.sparseCheckout=false", "protocol.version=2", "fetch.unpackLimit=1", "submodule.recurse=false",
 )  # fmt: skip
-ALONE = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1"}
+ALONE = {
+    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": "/dev/null",  # refs/replace is for everybody in the hub to write
+}  # fmt: skip
 ROAD = ("GIT_SSL_", "GIT_SSH", "GIT_HTTP_", "GIT_PROXY", "GIT_PYTHON_")  # how the network is reached from here
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "SSH_ASKPASS_REQUIRE": "never"}
 

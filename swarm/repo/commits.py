@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ FILES = ("100644", "100755")
 KEPT = 200  # answers of git kept of each kind
 LISTINGS = 40  # the same, of listings that may be long
 MOMENT = "946684800 +0000"  # 2000: the same bytes every time
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # `git log` prints what it finds
 WHEN = {"GIT_AUTHOR_DATE": MOMENT, "GIT_COMMITTER_DATE": MOMENT}
 
 
@@ -59,7 +61,7 @@ class Commits:
 
     def commit_tree(self, tree: str, parent: str | None, message: str) -> str:
         """A commit of a tree that is there."""
-        text = message.replace("\0", "").encode(errors="replace")
+        text = CONTROL.sub("", message).encode(errors="replace")
         made = self.git("commit-tree", tree, *(("-p", parent) if parent else ()), data=text, env=WHEN).decode().strip()
         self._trees[made] = tree
         return made

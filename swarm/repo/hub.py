@@ -5,7 +5,6 @@ Nothing here reads a worktree's own `.git` file or its attributes: an agent may 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -13,15 +12,16 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarm.repo import intake
-from swarm.repo.call import Failed, run
+from swarm.repo import intake, plainly, proof
+from swarm.repo.call import Answer, Failed, run
 from swarm.repo.commits import Commits, keep
 
 HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", re.M)
 STALE = 2.0  # seconds after which a ref's lock is one that a killed git left behind
 # bytes are committed and restored exactly, whatever a .gitattributes says; everything is text to a diff
 ATTRIBUTES = "* -text -filter diff merge -ident -working-tree-encoding -export-ignore -export-subst\n"
-# for git commands that agents run themselves: nothing is ever collected, and a commit of theirs works
+# for git commands that agents run themselves: nothing is ever collected, also by `gc --prune=now`, and a commit of
+# theirs works. It is in every worktree's reach, hence put right before each command of ours.
 SETTINGS = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -30,6 +30,8 @@ SETTINGS = """[core]
 \tfsync = all
 \tautocrlf = false
 \thooksPath = /dev/null
+[extensions]
+\tpreciousObjects = true
 [gc]
 \tauto = 0
 \tpruneExpire = never
@@ -52,9 +54,24 @@ class Hub(Commits):
             self.hidden.mkdir(parents=True, exist_ok=True)
             words = ("--template=", "--object-format=sha1", "--initial-branch=none")
             run(["init", "-q", *words, str(self.hidden)], self.hidden)
-        (self.dir / "info").mkdir(exist_ok=True)
-        _settle(self.dir / "config", SETTINGS)
-        _settle(self.dir / "info" / "attributes", ATTRIBUTES)
+        self._settle()
+
+    def ask(self, *args: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> Answer:
+        """Run git on the hub, whatever comes of it."""
+        self._settle()
+        return super().ask(*args, data=data, env=env)
+
+    def git(self, *args: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        """The output of git on the hub. Raises Failed."""
+        self._settle()
+        return super().git(*args, data=data, env=env)
+
+    def _settle(self) -> None:
+        """Make configuration and attributes say what they should: any `git config` in a worktree writes the hub's."""
+        if self.dir.is_dir():
+            (self.dir / "info").mkdir(exist_ok=True)
+            plainly.write(self.dir / "config", SETTINGS.encode())
+            plainly.write(self.dir / "info" / "attributes", ATTRIBUTES.encode())
 
     # --- from and to the person's repository ------------------------------------------------------------------
 
@@ -100,7 +117,11 @@ class Hub(Commits):
         return intake.verified(self.ask("rev-parse", "-q", "--verify", "--end-of-options", text + "^{commit}"))
 
     def export(self, commit: str, dest: Path) -> None:
-        """Write a clean checkout of a commit, without git in it. `dest` is made anew."""
+        """Write a clean checkout of a commit, without git in it. `dest` is made anew.
+
+        Raises Damaged when an object of the commit is gone or was written over.
+        """
+        proof.verify(self, commit)
         shutil.rmtree(dest, ignore_errors=True)
         dest.mkdir(parents=True)
         with tempfile.TemporaryDirectory(dir=self.hidden, prefix="index-") as folder:
@@ -142,12 +163,3 @@ def _break(lock: Path) -> None:
             time.sleep(0.05)
     except FileNotFoundError:
         pass
-
-
-def _settle(path: Path, text: str) -> None:
-    """Make the file say this, in one step."""
-    if path.is_file() and path.read_text(errors="replace") == text:
-        return
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text)
-    os.replace(fresh, path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from swarm.errors import Refused
 
 LARGEST = 1 << 20  # bytes of an editable file
+HUGE = 1 << 30  # bytes; no tracked file is larger, and nobody reads on
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 WHY = {
     errno.ENOENT: "is missing",
@@ -23,10 +24,10 @@ WHY = {
 }
 
 
-def read(root: Path, name: str, largest: int | None = LARGEST) -> bytes:
+def read(root: Path, name: str, largest: int = LARGEST) -> bytes:
     """The bytes of a regular file below `root`.
 
-    Raises Refused when it is missing, something else than a file, or larger than `largest` bytes (None: any size).
+    Raises Refused when it is missing, something else than a file, or larger than `largest` bytes.
     """
     try:
         fd = _open(root, name)
@@ -34,10 +35,11 @@ def read(root: Path, name: str, largest: int | None = LARGEST) -> bytes:
         why = WHY.get(error.errno or 0, "is no regular file")
         raise Refused(f"{name} {why}.", f"Put a plain file {name} there, then submit.", 422) from None
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        seen = os.fstat(fd)
+        if not stat.S_ISREG(seen.st_mode):
             raise Refused(f"{name} is no regular file.", f"Put a plain file {name} there, then submit.", 422)
-        data = file.read(-1 if largest is None else largest + 1)
-    if largest is not None and len(data) > largest:
+        data = file.read(largest + 1) if seen.st_size <= largest else b""
+    if max(len(data), seen.st_size) > largest:
         raise Refused(f"{name} is larger than {largest >> 20} MB.", "Make it smaller, then submit.", 422)
     return data
 
@@ -68,7 +70,7 @@ def same(root: Path, name: str, mode: str, blob: str) -> bool:
     try:
         if mode == "120000":
             return digest(os.fsencode(os.readlink(path))) == blob
-        return digest(read(root, name, None)) == blob
+        return digest(read(root, name, HUGE)) == blob
     except (OSError, Refused):
         return False
 
@@ -125,7 +127,8 @@ def restore(root: Path, name: str, mode: str, data: bytes) -> None:
 def write(path: Path, data: bytes) -> None:
     """Put a file there in one step; what was there, a link too, is replaced and not followed."""
     with contextlib.suppress(OSError):
-        if not path.is_symlink() and path.read_bytes() == data:
+        seen = path.lstat()  # a pipe would keep its reader waiting for ever
+        if stat.S_ISREG(seen.st_mode) and seen.st_size == len(data) and path.read_bytes() == data:
             return
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     delete(fresh)

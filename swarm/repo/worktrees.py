@@ -49,6 +49,8 @@ class Worktrees:
     def put(self, name: str, commit: str) -> None:
         """Make all tracked files those of the commit. Untracked files stay; HEAD goes back to the agent's branch."""
         path = self._standing(name)
+        if not self._linked(name):
+            self._mend(name, path, commit)
         plainly.clear_parents(path, self.hub.files(commit))
         self._read_tree(name, path, commit)
         admin = self._admin(name)
@@ -169,6 +171,8 @@ class Worktrees:
         plainly.write(admin / "gitdir", f"{path}/.git\n".encode())
         plainly.write(admin / "commondir", b"../..\n")
         plainly.write(admin / "HEAD", f"ref: {self._branch(name)}\n".encode())
+        if (path / ".git").is_dir():
+            plainly.move_beside(path / ".git")  # a repository of the agent's own making
         plainly.delete(path / ".git")
         plainly.write(path / ".git", f"gitdir: {admin}\n".encode())
         if self._ref(self._branch(name)) is None:

@@ -93,14 +93,19 @@ def caches(spec: RunSpec, hidden: list[str]) -> list[str]:
 
 
 def interpreter(program: str) -> list[str]:
-    """The folders that an interpreter needs: its own tree and those its chain of links goes through."""
+    """The folders that an interpreter needs: its own tree, and of those its chain of links goes through the links.
+
+    A link in ~/.local/bin is no reason to show all of ~/.local.
+    """
     found: list[str] = []
     path = Path(program)
     for _ in range(HOPS):
         if not path.is_absolute() or not path.exists():
             break
-        found.append(str(path.parent.parent))
-        found += _base(path.parent.parent / "pyvenv.cfg")
+        tree = path.parent.parent
+        venv = (tree / "pyvenv.cfg").is_file()
+        found.append(str(tree if venv or not path.is_symlink() else path.parent))
+        found += _base(tree / "pyvenv.cfg")
         if not path.is_symlink():
             break
         path = Path(os.path.normpath(path.parent / os.readlink(path)))

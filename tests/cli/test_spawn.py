@@ -205,9 +205,9 @@ def test_agents_are_dealt(typed: Typed, place: Workspace, asked: FakeClient) -> 
     assert typed("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}")[0] == 0
     assert asked.asked[-1][1]["agents"][0]["options"] == {"command": "echo {brief}"}
     assert typed(*words, "tuner:0")[0] == 2
-    code, _, err = typed(*words, "claude")
+    code, _, err = typed(*words, "claude")  # not on this PATH
     assert code == 1
-    assert "come next" in err
+    assert "npm install -g @anthropic-ai/claude-code" in err
     assert typed("spawn", "--device", "cpu", "--hours", "1", "--gpus", "7")[0] == 1
     assert typed("spawn", "--device", "abacus", "--hours", "1")[0] == 2
 
