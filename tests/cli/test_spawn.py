@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -191,7 +192,7 @@ def test_spawn_in_a_clone_hides_itself(typed: Typed, clone: Path, asked: FakeCli
     assert asked.asked[0][1]["task"]["seed"] == "none"
 
 
-def test_agents_are_dealt(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+def test_agents_are_dealt(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     place.yaml.write_text("commands: {aider: 'cat {brief}'}\n")
     words = ("spawn", "--device", "cpu", "--hours", "1", "--agents")
     assert typed(*words, "aider:1,tuner:1,command:1", "--command", "echo {brief}")[0] == 0
@@ -205,7 +206,8 @@ def test_agents_are_dealt(typed: Typed, place: Workspace, asked: FakeClient) -> 
     assert typed("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}")[0] == 0
     assert asked.asked[-1][1]["agents"][0]["options"] == {"command": "echo {brief}"}
     assert typed(*words, "tuner:0")[0] == 2
-    code, _, err = typed(*words, "claude")  # not on this PATH
+    monkeypatch.setattr("swarm.agents.found.shutil", SimpleNamespace(which=lambda name: None))
+    code, _, err = typed(*words, "claude")
     assert code == 1
     assert "npm install -g @anthropic-ai/claude-code" in err
     assert typed("spawn", "--device", "cpu", "--hours", "1", "--gpus", "7")[0] == 1

@@ -25,9 +25,11 @@ VERBS = [
     ("GET", "/v1/experiments/{experiment}"), ("GET", "/v1/experiments/{experiment}/wait"), ("GET", "/v1/constants"),
     ("POST", "/v1/submit"), ("POST", "/v1/submit/values"), ("POST", "/v1/wait"), ("POST", "/v1/try"),
     ("POST", "/v1/promote"), ("POST", "/v1/promote/undo"), ("POST", "/v1/pause"), ("POST", "/v1/resume"),
-    ("POST", "/v1/agents/{name}/tell"), ("POST", "/v1/spawn"), ("POST", "/v1/stop"),
+    ("POST", "/v1/agents/{name}/tell"), ("POST", "/v1/spawn"), ("POST", "/v1/stop"), ("GET", "/v1/best"),
+    ("GET", "/v1/recall"), ("GET", "/v1/diff"), ("GET", "/v1/read"), ("GET", "/v1/experiments/{experiment}/log"),
+    ("POST", "/v1/adopt"), ("POST", "/v1/note"),
 ]  # fmt: skip
-PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "undo", "pause")]
+PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "undo", "pause", "best")]
 SOME = settings(
     max_examples=MANY, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
