@@ -153,6 +153,7 @@ class Turns:
         }  # fmt: skip
         with (self.seat.folder / "usage.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
+        self._tell(tokens=tokens, usd=usd)
         cost = "" if usd is None else f", ${usd:.2f}"
         self.say(f"— {told.submitted} submitted, {tokens:,} tokens{cost}, {seconds:.0f} s")
 
@@ -206,19 +207,21 @@ class Turns:
         self.say(f"limited{said}: {told.error}")
         self.say(f"waiting until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(until))}")
         while (left := until - self.clock()) > 0:
-            self._state("limited", until)
+            self._tell(state="limited", until=until)
             self.pause(min(LOOK, left))
             answer = self.contact.wait(0.0)
             self.heard.take(answer)
             if answer.get("stop"):
                 return 0
-        self._state("", None)
+        self._tell(state="working")
         return None
 
-    def _state(self, state: str, until: float | None) -> None:
-        """What this agent does, for whoever looks into its folder."""
-        text = json.dumps({"state": state or "working", "until": until, "at": self.clock()})
-        (self.seat.folder / "state.json").write_text(text)
+    def _tell(self, **said: Any) -> None:
+        """Costs and limits, for the ledger. What the door cannot take now is in `usage.jsonl` and in the pane."""
+        try:
+            self.client.post("turn", **said)
+        except SwarmError as error:
+            self.say(f"not told to the coordinator: {error.message}")
 
     def _afresh(self, why: str) -> None:
         self.say(f"the next turn begins a fresh session: {why}")

@@ -121,6 +121,13 @@ class Adopt(Asked):
     experiment: What
 
 
+class Turn(Asked):
+    state: Literal["working", "limited"] = "working"
+    until: Annotated[float, Field(ge=0, le=1e11)] | None = None
+    tokens: Annotated[int, Field(ge=0, le=10**12)] = 0
+    usd: Annotated[float, Field(ge=0, le=1e6)] | None = None
+
+
 class Note(Asked):
     text: Text
 

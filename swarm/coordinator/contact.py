@@ -37,8 +37,9 @@ def contact(w: World, name: str, final: bool = False, patient: bool = False) -> 
         news += _moved(w, agent, over) + _program(w, agent)
         with w.ledger.tx():
             seen = events[-1].seq if events else agent.seen
-            if seen != agent.seen or (agent.state != "stopped" and agent.state != _mood(free)):
-                w.set_agent(name, seen=seen, **({} if agent.state == "stopped" else {"state": _mood(free)}))
+            mood = _mood(w, agent, free)
+            if seen != agent.seen or agent.state != mood:
+                w.set_agent(name, seen=seen, state=mood)
     agent = w.agent(name)
     return {
         "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
@@ -46,7 +47,10 @@ def contact(w: World, name: str, final: bool = False, patient: bool = False) -> 
     }  # fmt: skip
 
 
-def _mood(free: int) -> str:
+def _mood(w: World, agent: Agent, free: int) -> str:
+    """What the agent does now; one that is limited stays so while it listens, until its limit is over."""
+    if agent.state == "stopped" or (agent.state == "limited" and (agent.until or 0.0) > w.now):
+        return agent.state
     return "thinking" if free > 0 else "waiting"
 
 

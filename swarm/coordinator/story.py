@@ -22,6 +22,7 @@ from swarm.coordinator import (
     resume,
     spawn,
     submit,
+    turn,
     watch,
 )
 from swarm.coordinator.world import LIVE, World
@@ -167,6 +168,9 @@ class Story:
 
     def constants(self, agent: str) -> dict[str, Any]:
         return self._do(contact.constants_of, agent)
+
+    def turn(self, agent: str, **said: Any) -> dict[str, Any]:
+        return self._do(turn.turn, agent, **said)
 
     def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
         return self._do(adopt.adopt, agent, experiment)

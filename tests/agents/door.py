@@ -49,12 +49,16 @@ class Door(Client):
         self.refuse = refuse
         self.submitted: list[tuple[str, str]] = []  # description and text of train.py
         self.asked: list[str] = []
+        self.turns: list[dict[str, Any]] = []  # what it said of costs and limits
 
     def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         self.asked.append(path)
         if path == "wait":
             blank = {"stop": False, "why": "", "room": 1, "tip": "e0001", "base": "e0001", "news": [], "results": []}
             return {**blank, **(self.answers.pop(0) if self.answers else {"stop": True, "why": "enough"})}
+        if path == "turn":
+            self.turns.append(body)
+            return {"stop": False}
         assert path == "submit"
         file = self.seat.worktree / "train.py"
         if why := self.refuse(file.read_text()):

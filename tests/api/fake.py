@@ -81,6 +81,9 @@ class FakeStory:
         said = {"on": on} if on else {}
         return self._verb("submit", agent=agent, description=description, hypothesis=hypothesis, expect=expect, **said)
 
+    def turn(self, agent: str, **said: Any) -> dict[str, Any]:
+        return self._verb("turn", agent=agent, **said)
+
     def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
         return self._verb("adopt", agent=agent, experiment=experiment)
 

@@ -283,10 +283,9 @@ def test_codex_reads_when_a_usage_limit_ends(tmp_path: Path) -> None:
     with box(tmp_path, "codex", [{"status": 429, "error": error}], [{}, {"stop": True, "why": "enough"}]) as b:
         child = b.start()
         try:
-            state = b.seat.folder / "state.json"
-            eventually(state.exists)
-            told = json.loads(state.read_text())
-            assert told["state"] == "limited" and 7000 < told["until"] - time.time() < 7400
+            eventually(lambda: [t for t in b.tools.turns if t.get("state") == "limited"])
+            told = next(t for t in b.tools.turns if t.get("state") == "limited")
+            assert 7000 < told["until"] - time.time() < 7400
         finally:
             _end(child.pid)
             child.communicate(timeout=30)

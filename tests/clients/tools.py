@@ -24,6 +24,7 @@ class Tools(Served):
         self.waits = waits
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.submitted: list[str] = []
+        self.turns: list[dict[str, Any]] = []
         self.slow = 0.0  # seconds until it names its tools
         super().__init__()
 
@@ -37,6 +38,9 @@ class Tools(Served):
             with self.lock:
                 said = self.waits.pop(0) if self.waits else {"stop": True, "why": "enough", "room": 0}
             return line.json(200, {**blank, **said})
+        if path == "/v1/turn":
+            self.turns.append(body)
+            return line.json(200, {"stop": False})
         if path == "/v1/status":
             return line.json(200, {"metric": "val_bpb", "better": "lower", "budget": "wall:300"})
         return line.json(200, {"experiments": [{"experiment": "e0001", "estimate": 2.0, "state": "baseline"}]})

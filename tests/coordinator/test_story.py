@@ -388,6 +388,21 @@ def test_a_commit_of_the_agents_own_is_kept_and_never_built_on(play: Play) -> No
     assert play.e(e.id).commit != own
 
 
+def test_costs_are_booked_and_end_a_campaign_and_a_limit_is_no_failure(play: Play) -> None:
+    play.begin(agents=1, stop={"usd": 1.0})
+    play.story.turn("a0", state="limited", until=play.now + 100)
+    assert play.story.contact("a0", final=True)["stop"] is False
+    assert play.a("a0").state == "limited"
+    play.now += 200
+    play.story.turn("a0", tokens=1000, usd=0.4)
+    assert play.a("a0").state != "limited"
+    play.step()
+    assert play.world.campaign.state == "searching"
+    play.story.turn("a0", tokens=1000, usd=0.7)
+    play.step()
+    assert "$1" in (play.world.campaign.why_ended or "")
+
+
 def test_a_run_that_shared_its_gpu_is_repeated(play: Play) -> None:
     slot = {"id": "0", "devices": "GPU-x", "accelerator": "H100", "torch": "2", "device_nodes": []}
     play.begin(agents=1, slots=[slot])
