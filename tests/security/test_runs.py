@@ -103,7 +103,7 @@ INSIDE = {
     "stdlib": "got = open(os.__file__, 'a')",
     "disks": "got = [n for n in os.listdir('/dev') if n.startswith(('sd', 'vd', 'nvme', 'loop', 'mem', 'kmsg', 'fuse'))]",
     "run": "got = os.listdir('/run')",
-    "tmp": "got = os.listdir('/tmp')[1:]",
+    "tmp": "got = [n for n in os.listdir('/tmp') if n.startswith('tmux-')]",
     "remount": "import ctypes; got = ctypes.CDLL(None).mount(b'none', b'/', None, 32 | 4096, None) == 0",
     "unmount": "import ctypes; got = ctypes.CDLL(None).umount2(P['root'].encode(), 2) == 0",
     "descriptors": "got = [os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}') and os.readlink(f'/proc/self/fd/{n}').endswith('.lock')]",
