@@ -245,14 +245,7 @@ def _read(path: Path) -> str:
 
 def main() -> int:
     """The process of one command agent; its seat tells it where."""
-    try:
-        seat, client = seats.mine()
-        return Command(seat, client, lambda line: print(line, flush=True)).run()
-    except KeyboardInterrupt:
-        return 130
-    except SwarmError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
-        return 1
+    return seats.work(lambda seat, client, say: Command(seat, client, say).run())
 
 
 if __name__ == "__main__":

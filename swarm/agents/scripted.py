@@ -200,14 +200,7 @@ class Scripted:
 
 def main() -> int:
     """The process of one scripted agent; its seat tells it where."""
-    try:
-        seat, client = seats.mine()
-        return Scripted(seat, client, lambda line: print(line, flush=True)).run()
-    except KeyboardInterrupt:
-        return 130
-    except SwarmError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
-        return 1
+    return seats.work(lambda seat, client, say: Scripted(seat, client, say).run())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,6 +56,21 @@ def mine() -> tuple[Seat, Client]:
         raise SwarmError(f"{VARIABLE} is not set: this is no agent's session.", "Agents are started by swarm spawn.")
     seat = read(Path(path))
     return seat, Client.of(seat.door, seat.token)
+
+
+def work(run: Callable[[Seat, Client, Callable[[str], None]], int]) -> int:
+    """The life of an agent's process: `run(seat, client, say)` gives its exit status; what goes wrong is said in the pane."""
+    try:
+        seat, client = mine()
+        return run(seat, client, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"it cannot be run: {error}", file=sys.stderr)
+        return 1
+    except SwarmError as error:
+        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        return 1
 
 
 def plain_env(environ: Mapping[str, str]) -> dict[str, str]:

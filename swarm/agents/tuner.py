@@ -128,14 +128,7 @@ def named(dims: Mapping[str, Dim], values: Mapping[str, object]) -> str:
 
 def main() -> int:
     """The process of one tuner; its seat tells it where."""
-    try:
-        seat, client = seats.mine()
-        return Tuner(seat, Contact(client, lambda line: print(line, flush=True))).run()
-    except KeyboardInterrupt:
-        return 130
-    except SwarmError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
-        return 1
+    return seats.work(lambda seat, client, say: Tuner(seat, Contact(client, say)).run())
 
 
 if __name__ == "__main__":

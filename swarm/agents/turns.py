@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -271,14 +270,4 @@ def _read(path: Path) -> str:
 def main(driver: Callable[[Seat], Driver]) -> int:
     """The process of one agent; its seat tells it where."""
     os.umask(0o077)  # what is saved of a session is the person's alone
-    try:
-        seat, client = seats.mine()
-        return Turns(seat, client, driver(seat), lambda line: print(line, flush=True)).run()
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        print(f"it cannot be run: {error}", file=sys.stderr)
-        return 1
-    except SwarmError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
-        return 1
+    return seats.work(lambda seat, client, say: Turns(seat, client, driver(seat), say).run())
