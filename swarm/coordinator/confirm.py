@@ -119,8 +119,8 @@ def may_run(w: World, run: Run, slot: Slot) -> bool:
     over = _share(w, len(slots)) >= w.policy.confirm_share
     if len(going) >= (1 if over else max(1, len(slots) // 4)):
         return False
-    if over and slot.agent and _just_confirmed(w, slot) and w.unfinished(slot.agent):
-        return False  # its owner's turn: a slot does not confirm twice running while somebody waits for it
+    if over and owners_turn(w, slot):
+        return False
     used = {
         str(s)
         for (s,) in w.ledger.rows("SELECT slot FROM runs WHERE experiment=? AND slot IS NOT NULL", run.experiment)
@@ -129,13 +129,13 @@ def may_run(w: World, run: Run, slot: Slot) -> bool:
     return slot.id not in used or not others
 
 
-def _just_confirmed(w: World, slot: Slot) -> bool:
-    """Whether the slot's last run was a confirmation. Runs start in the order of their attempts."""
+def owners_turn(w: World, slot: Slot) -> bool:
+    """Whether the slot's last run measured something again while its owner waits with something new: its turn then."""
     last = w.ledger.value(
         "SELECT r.purpose FROM attempts a JOIN runs r ON r.id=a.run WHERE a.slot=? ORDER BY a.rowid DESC LIMIT 1",
         slot.id,
     )
-    return bool(last == "confirm")
+    return last in ("confirm", "reference") and slot.agent is not None and bool(w.unfinished(slot.agent))
 
 
 def _share(w: World, slots: int) -> float:

@@ -66,6 +66,8 @@ def _fits(w: World, run: Run, slot: Slot) -> bool:
         return not mine or slot.id in mine
     if run.purpose == "confirm":
         return confirm.may_run(w, run, slot)
+    if run.purpose == "reference" and w.beliefs.losses(run.experiment, slot.klass):
+        return not confirm.owners_turn(w, slot)  # one more of what was measured here; the first is never put off
     return True
 
 
