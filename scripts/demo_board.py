@@ -53,7 +53,7 @@ class Record:
     @property
     def experiments(self) -> int:
         return int(
-            self.value("SELECT COUNT(*) FROM experiments WHERE stage='done' AND origin!='baseline' AND runs>0") or 0
+            self.value("SELECT COUNT(*) FROM experiments WHERE verdict IN ('keep','discard','crash')") or 0
         )
 
     def confirmed(self) -> sqlite3.Row | None:

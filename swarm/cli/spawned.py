@@ -64,7 +64,9 @@ def _fact(label: str, text: str) -> list[str]:
 def _task_name(task: Task) -> str:
     if task.path == str(packaged.templates()):
         return "templates"
-    origin = machine.git("-C", task.path, "remote", "get-url", "origin")
+    # a folder inside a repository has that one's origin, but is not it
+    own = (Path(task.path) / ".git").exists()
+    origin = machine.git("-C", task.path, "remote", "get-url", "origin") if own else ""
     name = (origin or task.path).removesuffix("/").removesuffix(".git")
     return "/".join(name.replace(":", "/").split("/")[-2:])
 
