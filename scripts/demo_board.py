@@ -52,9 +52,7 @@ class Record:
 
     @property
     def experiments(self) -> int:
-        return int(
-            self.value("SELECT COUNT(*) FROM experiments WHERE verdict IN ('keep','discard','crash')") or 0
-        )
+        return int(self.value("SELECT COUNT(*) FROM experiments WHERE verdict IN ('keep','discard','crash')") or 0)
 
     def confirmed(self) -> sqlite3.Row | None:
         """The last promotion that a second measurement confirmed and nothing withdrew."""
