@@ -83,11 +83,13 @@ def rows(workspace: Workspace, sql: str, *args: object) -> list[dict[str, Any]]:
     """What the ledger answers, read-only; nothing when there is no ledger. Raises SwarmError when it cannot be read."""
     from contextlib import closing
 
-    from swarm.ledger.connection import open_reader
+    from swarm.ledger.connection import Unmade, open_reader
 
-    if not workspace.ledger.exists():
+    try:
+        opened = open_reader(workspace.ledger)
+    except Unmade:
         return []
-    with closing(open_reader(workspace.ledger)) as db:
+    with closing(opened) as db:
         cursor = db.execute(sql, args)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]

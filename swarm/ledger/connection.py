@@ -36,19 +36,29 @@ def _write_nothing(db: sqlite3.Connection) -> None:
     db.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version={VERSION}; ROLLBACK")
 
 
+class Unmade(SwarmError):
+    """There is no ledger, or a coordinator is just making it."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents tuner")
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """A read-only connection.
 
-    Raises SwarmError when there is no ledger, or it cannot be read.
+    Raises Unmade when there is no ledger, SwarmError when it cannot be read.
     """
     if not path.exists():
-        raise SwarmError("nothing recorded here yet.", "Start one: swarm spawn --gpus 8 --agents tuner")
+        raise Unmade
     try:
         db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
         db.execute("PRAGMA busy_timeout=5000")
-        check(db, path)
+        version = check(db, path)
     except sqlite3.Error as error:
         raise SwarmError(f"cannot read the ledger {path}: {error}") from None
+    if version == 0:  # the file is there a moment before its tables are
+        db.close()
+        raise Unmade
     return db
 
 

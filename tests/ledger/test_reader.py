@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import SwarmError
+from swarm.ledger.connection import open_reader
 from swarm.ledger.reader import Reader
 from tests.ledger.made import START, add, made
 
@@ -184,3 +186,12 @@ def test_no_ledger_says_how_to_begin(tmp_path: Path) -> None:
 def test_a_reader_cannot_write(ledger: Path) -> None:
     with Reader(ledger) as reader, pytest.raises(sqlite3.OperationalError, match=re.compile("readonly|read-only")):
         reader.db.execute("DELETE FROM events")
+
+
+def test_a_ledger_that_is_just_being_made_is_none_yet(tmp_path: Path) -> None:
+    """Eight spawns at once met the file a moment before its tables."""
+    path = tmp_path / "results.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        with pytest.raises(SwarmError, match="nothing recorded here yet"):
+            open_reader(path)
