@@ -1,0 +1,5 @@
+from pathlib import Path
+
+
+def check(workspace: Path, diaries: Path) -> list[str]:
+    return []

@@ -1,0 +1,38 @@
+"""What a soak has done, in a few lines."""
+
+from __future__ import annotations
+
+from tests.soak.driver import Soak
+from tests.soak.owner import rows
+
+FIGURES = {
+    "experiments": "SELECT COUNT(*) FROM experiments",
+    "judged": "SELECT COUNT(*) FROM experiments WHERE verdict IS NOT NULL",
+    "kept": "SELECT COUNT(*) FROM experiments WHERE verdict='keep'",
+    "crashes": "SELECT COUNT(*) FROM experiments WHERE verdict='crash'",
+    "runs finished": "SELECT COUNT(*) FROM runs WHERE status='finished'",
+    "runs crashed": "SELECT COUNT(*) FROM runs WHERE status='crashed'",
+    "runs cancelled": "SELECT COUNT(*) FROM runs WHERE status='cancelled'",
+    "attempts": "SELECT COUNT(*) FROM attempts",
+    "lost": "SELECT COUNT(*) FROM attempts WHERE outcome='lost'",
+    "by the machine": "SELECT COUNT(*) FROM runs WHERE reason LIKE 'machine:%'",
+    "promotions": "SELECT COUNT(*) FROM promotions",
+    "withdrawn": "SELECT COUNT(*) FROM promotions WHERE withdrawn IS NOT NULL",
+    "agents restarted": "SELECT COUNT(*) FROM events WHERE kind='agent' AND json_extract(data, '$.state')='restarted'",
+    "agents given up": "SELECT COUNT(*) FROM events WHERE kind='agent' AND json_extract(data, '$.why') LIKE 'given up%'",
+    "rebases": "SELECT COUNT(*) FROM rebases",
+}
+
+
+def table(soak: Soak) -> str:
+    """The closing table: the ledger's figures, the faults, the restarts, what the diary acknowledged."""
+    said = "".join(path.read_text() for path in soak.diaries.glob("*.jsonl"))
+    log = soak.workspace.log
+    lives = sum(path.read_text(errors="replace").count("listening on") for path in log.parent.glob(log.name + "*"))
+    lines = [(name, rows(soak.workspace.ledger, sql)[0][0]) for name, sql in FIGURES.items()]
+    lines += [("acknowledged", said.count('"did": "submitted"')), ("lives of the coordinator", lives)]
+    lines += [("swarm resume", soak.restarts["resume"])]
+    lines += [(f"fault: {name}", n) for name, n in sorted(soak.faults.done.items())]
+    lines += [(f"owner: {name}", n) for name, n in sorted(soak.owner.done.items())]
+    lines += [(f"refused: {name}", n) for name, n in soak.owner.refused.most_common(8)]
+    return "\n" + "\n".join(f"  {n:>7}  {name}" for name, n in lines)
