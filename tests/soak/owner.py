@@ -10,11 +10,11 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm.client import Client
+from swarm.client import Client, Unanswered
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
 from tests.soak import task
@@ -45,7 +45,7 @@ class Owner(threading.Thread):
                 getattr(self, f"_{act.what}")(act)
                 self.done[act.what] += 1
             except SwarmError as error:
-                self.refused[re.sub(r"[0-9]+", "N", error.message)[:90]] += 1
+                self.refused[re.sub(r"\s+", " ", re.sub(r"[0-9]+", "N", error.message))[:160]] += 1
             except sqlite3.Error:
                 pass  # the ledger is being made
 
@@ -57,12 +57,14 @@ class Owner(threading.Thread):
     def _promote(self, act: Event) -> None:
         found = self._pick("verdict IN ('keep','discard') AND runs>0", act.pick)
         if found is not None:
-            answer = self._client.post("promote", what=found, force=act.size > 1, hold=act.pick > 0.8)
+            with self._asking("promoted", experiment=found):
+                answer = self._client.post("promote", what=found, force=act.size > 1, hold=act.pick > 0.8)
             if answer.get("moved"):
                 self._diary.note("promoted", experiment=answer["experiment"])
 
     def _undo(self, act: Event) -> None:
-        answer = self._client.post("promote/undo")
+        with self._asking("undone"):
+            answer = self._client.post("promote/undo")
         self._diary.note("undone", experiment=answer["previous"], best=answer["experiment"])
 
     def _try(self, act: Event) -> None:
@@ -75,7 +77,8 @@ class Owner(threading.Thread):
         names = [n for (n,) in self._rows("SELECT name FROM agents WHERE kind!='person' ORDER BY name")]
         if names:
             agent, text = names[int(act.pick * len(names))], f"the owner says {act.pick:.9f}"
-            self._client.post(f"agents/{agent}/tell", text=text)
+            with self._asking("told", agent=agent, text=text):
+                self._client.post(f"agents/{agent}/tell", text=text)
             self._diary.note("told", agent=agent, text=text)
 
     def _pause(self, act: Event) -> None:
@@ -84,6 +87,15 @@ class Owner(threading.Thread):
             self._over.wait(act.size)
         finally:
             self.go_on()
+
+    @contextlib.contextmanager
+    def _asking(self, what: str, **more: str) -> Iterator[None]:
+        """What was asked and never answered may be done or not, and the diary says so."""
+        try:
+            yield
+        except Unanswered:
+            self._diary.note("asked", what=what, **more)
+            raise
 
     def go_on(self) -> None:
         """Resume, however often it takes."""
@@ -112,4 +124,4 @@ def rows(ledger: Path, sql: str, *args: Any) -> list[tuple[Any, ...]]:
 def yaml(task_folder: Path) -> str:
     """The workspace's swarm.yaml: a short budget, and best travels to everybody every few seconds."""
     what = {"path": str(task_folder), "run": "python train.py", "budget": "wall:3"}
-    return f"task: {json.dumps(what)}\npolicy: {{idle_after: 30, rebase_every: 20}}\n"
+    return f"task: {json.dumps(what)}\npolicy: {{idle_after: 30, rebase_every: 60}}\n"
