@@ -16,7 +16,8 @@ from swarm.runner.output import Log
 from swarm.runner.spec import RunResult, RunSpec
 from swarm.runner.tree import Tree
 
-TRIES = 5  # to write the result, a second apart (a full disk)
+TRIES = 60  # to write the result, a second apart: a full disk may be freed, and the run was dear
+KEPT = 1 << 16  # bytes of the log that stay when it makes room
 
 
 def main(argv: list[str]) -> int:
@@ -85,16 +86,26 @@ def save(folder: Path, result: RunResult) -> int:
             _replace(folder / "result.json", data)
             return 0
         except OSError as error:
-            print(f"result.json: {error}", file=sys.stderr, flush=True)
+            complain(f"result.json: {error}")
             make_room(folder)
             time.sleep(1)
     return 1
 
 
+def complain(text: str) -> None:
+    """A line in `runner.log`, which lies on the same full disk."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
 def make_room(folder: Path) -> None:
     """Give up what can be had again or is worth less than the result."""
+    log = folder / "log.txt"
     try:
-        os.truncate(folder / "log.txt", 1 << 16)
+        if log.stat().st_size > KEPT:
+            os.truncate(log, KEPT)
     except OSError:
         pass
     shutil.rmtree(folder / "tmp", ignore_errors=True)
@@ -102,11 +113,15 @@ def make_room(folder: Path) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     new = path.with_name("result.new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
     fd = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -175,3 +177,39 @@ def test_a_full_disk_makes_room_for_the_result(tmp_path: Path, monkeypatch: pyte
     assert attempt.save(tmp_path, RunResult(1, 1, "finished", score=1.0)) == 0
     assert RunResult.read(tmp_path / "result.json").score == 1.0
     assert (tmp_path / "log.txt").stat().st_size == 1 << 16
+
+
+def test_a_disk_that_stays_full_for_a_while_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own complaint finds no room either; and what the log lacks is not made up."""
+    (tmp_path / "log.txt").write_bytes(b"short")
+    real, calls = os.fsync, []
+
+    def full_for_ten_seconds(fd: int) -> None:
+        calls.append(fd)
+        if len(calls) < 10:
+            raise OSError(28, "No space left on device")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", full_for_ten_seconds)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        try:
+            assert attempt.save(tmp_path, RunResult(1, 1, "finished", score=1.0)) == 0
+        finally:
+            monkeypatch.undo()
+            with contextlib.suppress(OSError):
+                full.close()
+    assert RunResult.read(tmp_path / "result.json").score == 1.0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log.txt", "result.json"]
+    assert (tmp_path / "log.txt").read_bytes() == b"short"
+
+
+def test_a_result_that_cannot_be_written_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert attempt.save(tmp_path, RunResult(1, 1, "finished", score=1.0)) == 1
+    assert list(tmp_path.iterdir()) == []
