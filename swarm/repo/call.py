@@ -27,6 +27,7 @@ CONFIG = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.autocrlf=false",
     "core.symlinks=true", "core.fileMode=true", "core.trustctime=true", "core.checkStat=default", "core.ignoreStat=false",
     "core.sparseCheckout=false", "protocol.version=2", "fetch.unpackLimit=1", "submodule.recurse=false",
+    "advice.graftFileDeprecated=false",  # said of ALONE below, before git's real complaint
 )  # fmt: skip
 ALONE = {
     "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1",

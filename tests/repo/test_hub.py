@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -110,12 +111,20 @@ def test_refs_move_all_or_none(hub: Hub, base: str) -> None:
     assert hub.refs() == {"refs/experiments/e0001": base}
 
 
-def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str) -> None:
+@pytest.mark.parametrize("ago", [3600.0, -3600.0], ids=["long ago", "before the clock was set back"])
+def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str, ago: float) -> None:
     lock = hub.dir / "refs/heads/best.lock"
     lock.write_text("")
-    os.utime(lock, (1, 1))
+    os.utime(lock, (time.time() - ago,) * 2)
     hub.set_refs({"refs/heads/best": base})
     assert hub.refs() == {"refs/heads/best": base}
+
+
+def test_what_git_says_is_about_what_went_wrong(hub: Hub, base: str) -> None:
+    """Not about the way in which it is called."""
+    with pytest.raises(Failed) as failed:
+        hub.set_refs({"refs/heads/best": base, "refs/heads/bad": "e" * 40})
+    assert failed.value.message.startswith("git update-ref failed: fatal: ")
 
 
 def test_the_callers_git_variables_do_not_lead_us_astray(
