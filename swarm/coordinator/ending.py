@@ -74,6 +74,7 @@ def _finish(w: World) -> bool:
         w.set_campaign(state="ended", ended=w.now)
     w.changed += 1
     w.sessions.close()
+    w.hub.sweep(over=True)
     return True
 
 

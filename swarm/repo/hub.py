@@ -12,12 +12,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarm.repo import intake, plainly, proof
+from swarm.repo import intake, leftovers, plainly, proof
 from swarm.repo.call import Answer, Failed, run
 from swarm.repo.commits import Commits, keep
+from swarm.repo.leftovers import STALE
 
 HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", re.M)
-STALE = 2.0  # seconds after which a ref's lock is one that a killed git left behind
 # bytes are committed and restored exactly, whatever a .gitattributes says; everything is text to a diff
 ATTRIBUTES = "* -text -filter diff merge -ident -working-tree-encoding -export-ignore -export-subst\n"
 # for git commands that agents run themselves: nothing is ever collected, also by `gc --prune=now`, and a commit of
@@ -55,6 +55,10 @@ class Hub(Commits):
             words = ("--template=", "--object-format=sha1", "--initial-branch=none")
             run(["init", "-q", *words, str(self.hidden)], self.hidden)
         self._settle()
+
+    def sweep(self, over: bool = False) -> None:
+        """Remove what killed processes left by halves; `over`: no agent is at work. For the coordinator only."""
+        leftovers.sweep(self.hidden, over)
 
     def ask(self, *args: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> Answer:
         """Run git on the hub, whatever comes of it."""
@@ -156,10 +160,7 @@ class Hub(Commits):
 
 def _break(lock: Path) -> None:
     """Remove a lock that is old enough to be nobody's, or wait a moment."""
-    try:
-        if abs(time.time() - lock.stat().st_mtime) > STALE:  # made in the future: the clock was set back since
-            lock.unlink()
-        else:
-            time.sleep(0.05)
-    except FileNotFoundError:
-        pass
+    if leftovers.old(lock, STALE):
+        lock.unlink(missing_ok=True)
+    else:
+        time.sleep(0.05)

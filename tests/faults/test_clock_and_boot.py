@@ -77,6 +77,32 @@ def test_after_a_reboot_it_goes_on_and_says_what_was_lost(stage: Stage) -> None:
     Checker(stage.workspace.root).check(stage.promised)
 
 
+def test_what_killed_processes_left_by_halves_is_swept(stage: Stage) -> None:
+    """At the next start what is old enough to be nobody's; at the end of the campaign what an agent's git left too."""
+    hidden, git = stage.workspace.hidden, stage.workspace.git
+    halves = [hidden / name for name in ("index-x1/index.lock", "blobs-x2/0", "merge-x3/onto", "index/a0.lock")]
+    halves += [git / name for name in ("config.7.new", "info/attributes.7.new", "worktrees/a0/HEAD.7.new",
+                                       "refs/heads/swarm/a1.lock", "HEAD.lock", "objects/ab/tmp_obj_x")]  # fmt: skip
+    for path in halves:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    stage.reopen()
+    assert [p for p in halves if not p.exists()] == []  # somebody may be at work in them just now
+    young = halves[-1]
+    for path in (*halves, *(p.parent for p in halves[:3])):
+        os.utime(path, (time.time() - 30,) * 2)
+    stage.reopen()
+    assert [p for p in halves if p.exists()] == [young]
+    ident = stage.submit("a0", A=0.5)
+    stage.settle()
+    assert stage.e(ident).verdict == "keep"
+    stage.story.stop(now=True)
+    stage.settle()
+    assert stage.world.campaign.state == "ended"
+    assert not young.exists()
+    assert not [p for p in hidden.rglob("*") if p.name.startswith("tmp_")]
+
+
 def _stale_locks(stage: Stage) -> None:
     git = stage.workspace.git
     for name in ("refs/heads/best.lock", "refs/heads/swarm/a0.lock", "worktrees/a0/index.lock", "worktrees/a0/HEAD.lock",
