@@ -34,9 +34,13 @@ class Tokens:
         self._folder.chmod(0o700)
         fresh = self._folder / f".{who}.{os.getpid()}.{secrets.token_hex(4)}"
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-        os.replace(fresh, self._folder / who)
+        try:
+            with os.fdopen(fd, "w") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+            os.replace(fresh, self._folder / who)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
         self._read_at = None
         return True
 

@@ -56,6 +56,7 @@ def main(
         return 0 if _answers(workspace) else 1
     try:
         owner.check(workspace)
+        owner.tidy(workspace)
         owner.beat(workspace)
         return Coordinator(workspace, build(workspace), program, quiet, beat).run()
     except SwarmError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -67,6 +68,13 @@ def check(workspace: Workspace) -> None:
         f"the swarm of this workspace is run by {owner.host} (pid {owner.pid}).",
         f"Give the command there. If {owner.host} is gone for good, wait {FRESH:.0f} s and say it again.",
     )
+
+
+def tidy(workspace: Workspace) -> None:
+    """Remove notes and tokens that a killed coordinator had not put in place. Only for whoever holds the lock."""
+    for path in (*workspace.hidden.glob(".*.json.*"), *workspace.tokens.glob(".*")):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def replace(path: Path, text: str) -> None:

@@ -67,3 +67,13 @@ def test_a_log_line_is_scrubbed(tmp_path: Path) -> None:
     tokens.who(token)
     assert token not in tokens.scrub(f"/v1/{token}\nx")
     assert "\n" not in tokens.scrub(f"/v1/{token}\nx")
+
+
+def test_a_full_disk_leaves_no_half_of_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: object, target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        Tokens(tmp_path).make("owner")
+    assert os.listdir(tmp_path) == []

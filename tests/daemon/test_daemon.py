@@ -47,10 +47,14 @@ def test_killed_it_comes_back_at_the_same_address(workspace: Workspace) -> None:
     client = ensure(workspace)
     first = pid_of(workspace.door)
     url = json.loads(workspace.door.read_text())["url"]
+    halves = [workspace.hidden / ".owner.json.77.1", workspace.tokens / ".agent.a0.77.abcd"]
+    for half in halves:
+        half.write_text("")
     kill(first)
     answer = client.get("status")  # the client waits for it
     assert answer["pid"] != first
     assert json.loads(workspace.door.read_text())["url"] == url
+    assert [half for half in halves if half.exists()] == []
 
 
 @pytest.mark.e2e

@@ -67,7 +67,7 @@ def _kind(words: tuple[str, ...], server: str, parent: int) -> str:
         return "keeper"
     if f"-L{server}" in words:
         return SERVER if "start-server" in words else ""
-    if any(word.endswith("runner/run.py") for word in words) or words[0].endswith("bwrap"):
+    if any(word.endswith("runner/run.py") for word in words) or any(word.endswith("bwrap") for word in words[:1]):
         return "run"
     if any(word.endswith("soak/agent.py") or word == "swarm.agents.command" for word in words):
         return "agent"
