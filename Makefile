@@ -53,6 +53,12 @@ e2e: $(VENV)/.tested ## the slow tests: whole swarms as processes, in a folder a
 bench: $(VENV)/.tested ## measurements, as ratios beside a floor or a peer (docs/notes has what they said)
 	$(BIN)/python -m bench.spawn
 
+MINUTES ?= 10
+.PHONY: soak
+soak: $(VENV)/.tested ## a campaign of 64 slots under random faults, then its checker: make soak MINUTES=60 SEED=7
+	@scripts/system.sh all
+	@$(BIN)/python -m tests.soak $(MINUTES) $(SEED)
+
 .PHONY: clients
 clients: $(VENV)/.tested ## the real Claude Code and Codex from npm (installed into .clients), against scripted models
 	@scripts/clients.sh
