@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from swarm.config import Stop
+from swarm.coordinator.planting import refs_follow
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.ports import Ticket
@@ -63,6 +64,8 @@ def _finish(w: World) -> bool:
         return False
     if [a for a in w.agents(*LIVE) if a.kind != "person"]:
         return False
+    refs_follow(w)  # the agents are gone: what they did to their branches last is put right
+    w.hub.sweep(over=True)
     with w.ledger.tx():
         for ident, author in w.ledger.rows(
             "SELECT id, agent FROM experiments WHERE campaign=? AND stage!='done'", w.campaign.id
@@ -74,7 +77,6 @@ def _finish(w: World) -> bool:
         w.set_campaign(state="ended", ended=w.now)
     w.changed += 1
     w.sessions.close()
-    w.hub.sweep(over=True)
     return True
 
 

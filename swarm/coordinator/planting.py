@@ -50,6 +50,21 @@ def branch(name: str) -> str:
     return f"refs/heads/swarm/{name}"
 
 
+def refs_follow(w: World) -> None:
+    """The hub's refs are the ledger's again. What an agent committed on its branch by itself is pinned first."""
+    there = w.hub.refs()
+    with w.ledger.tx():
+        for name, commit in w.ledger.refs().items():
+            own = there.get(name)
+            if own not in (None, commit) and name.startswith(branch("")) and not _ours(w, own):
+                w.pin(f"refs/stray/{name.removeprefix(branch(''))}/{own[:12]}", own)
+    w.hub.set_refs({name: commit for name, commit in w.ledger.refs().items() if there.get(name) != commit})
+
+
+def _ours(w: World, commit: str) -> bool:
+    return w.ledger.value('SELECT 1 FROM experiments WHERE "commit"=?', commit) is not None
+
+
 def _keep(w: World, name: str) -> None:
     """Editable files that are in no commit of the hub's branch for this agent are copied before they are written over."""
     commit = w.hub.refs().get(branch(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.coordinator.planting import plant, torn
+from swarm.coordinator.planting import plant, refs_follow, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 
@@ -30,8 +30,7 @@ def recover(w: World) -> None:
         return
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
-    there = w.hub.refs()
-    w.hub.set_refs({name: commit for name, commit in w.ledger.refs().items() if there.get(name) != commit})
+    refs_follow(w)
     names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]
     missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,12 +27,14 @@ from swarm.coordinator import (
     watch,
 )
 from swarm.coordinator.world import LIVE, World
-from swarm.errors import Refused
+from swarm.errors import Refused, SwarmError
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
 from swarm.research.experiment import Run
 from swarm.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 BUSY = 0.25  # seconds between looks while something runs
 IDLE = 1.0
@@ -111,9 +114,8 @@ class Story:
             raise Refused("no campaign here yet.", "swarm spawn starts one.")
         try:
             answer = verb(w, *args, **named)
-            w.move_refs()
         except Refused:
-            w.move_refs()
+            self._move_refs()
             raise
         except KeyError as error:
             raise Refused(
@@ -123,7 +125,15 @@ class Story:
             recover.load(w)
             raise
         w.changed += 1
+        self._move_refs()
         return answer
+
+    def _move_refs(self) -> None:
+        """What the ledger says is done, and said so, though refs find no room just now: every step tries them again."""
+        try:
+            self.world.move_refs()
+        except (SwarmError, OSError):
+            log.exception("refs of the hub could not be moved; the next step tries again")
 
     # --- the owner's verbs ------------------------------------------------------------------------------------
 

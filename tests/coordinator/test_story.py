@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.coordinator import recover
 from swarm.errors import Refused
 from tests.coordinator.play import TRAIN, Play, total
 
@@ -372,15 +373,36 @@ def test_going_on_after_the_worktrees_were_cleaned_away(play: Play) -> None:
     assert play.measured("a0", A=0.5).verdict == "keep"
 
 
-def test_a_commit_of_the_agents_own_is_kept_and_never_built_on(play: Play) -> None:
-    play.begin(agents=1)
+def own_commit(play: Play) -> str:
+    """a0 edits and commits by itself."""
     play.edit("a0", A=0.5)
     tree = play.workspace.worktree("a0")
     for words in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@x", "commit", "-q", "-m", "mine"]):
         subprocess.run(["git", *words], cwd=tree, check=True, capture_output=True)
-    own = subprocess.run(
+    return subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True
     ).stdout.strip()
+
+
+@pytest.mark.parametrize("then", ["restarted", "ended"])
+def test_a_commit_of_the_agents_own_is_kept_and_its_branch_put_right(play: Play, then: str) -> None:
+    play.begin(agents=1)
+    own = own_commit(play)
+    before = play.ledger.refs()["refs/heads/swarm/a0"]
+    assert play.hub.refs()["refs/heads/swarm/a0"] == own
+    if then == "ended":
+        play.story.stop(now=True)
+        play.settle()
+    else:
+        recover.recover(play.world)
+    assert play.hub.refs()["refs/heads/swarm/a0"] == before
+    assert play.hub.refs()[f"refs/stray/a0/{own[:12]}"] == own
+    assert play.ledger.refs() == play.hub.refs()
+
+
+def test_a_commit_of_the_agents_own_is_kept_and_never_built_on(play: Play) -> None:
+    play.begin(agents=1)
+    own = own_commit(play)
     e = play.e(play.story.submit("a0", "mine")["experiment"])
     assert play.hub.refs()[f"refs/stray/a0/{own[:12]}"] == own
     play.settle()
