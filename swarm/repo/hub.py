@@ -157,7 +157,7 @@ class Hub(Commits):
 def _break(lock: Path) -> None:
     """Remove a lock that is old enough to be nobody's, or wait a moment."""
     try:
-        if time.time() - lock.stat().st_mtime > STALE:
+        if abs(time.time() - lock.stat().st_mtime) > STALE:  # of the future: the clock was set back since
             lock.unlink()
         else:
             time.sleep(0.05)

@@ -110,10 +110,11 @@ def test_refs_move_all_or_none(hub: Hub, base: str) -> None:
     assert hub.refs() == {"refs/experiments/e0001": base}
 
 
-def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str) -> None:
+@pytest.mark.parametrize("when", [1, 1 << 33], ids=["old", "from before the clock was set back"])
+def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str, when: int) -> None:
     lock = hub.dir / "refs/heads/best.lock"
     lock.write_text("")
-    os.utime(lock, (1, 1))
+    os.utime(lock, (when, when))
     hub.set_refs({"refs/heads/best": base})
     assert hub.refs() == {"refs/heads/best": base}
 
