@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,10 +130,15 @@ def load(workspace: Workspace) -> Config:
 
     Raises SwarmError naming the line or key that is wrong.
     """
-    if not workspace.yaml.is_file():
+    if not os.path.lexists(workspace.yaml):
         return Config()
+    if not workspace.yaml.is_file():  # a pipe, say, would keep us waiting
+        raise SwarmError(f"{workspace.yaml} is no file that can be read.", "Put a plain file there, or move it away.")
     try:
         raw = yaml.safe_load(workspace.yaml.read_text()) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SwarmError(f"cannot read {workspace.yaml}: {why}.", f"Look: ls -l {workspace.yaml}") from None
     except yaml.YAMLError as error:
         raise SwarmError(f"{workspace.yaml.name} is not YAML: {error}") from None
     return parse(raw, workspace.yaml.name)

@@ -116,7 +116,7 @@ class Workspace:
 
 def is_workspace(folder: Path) -> bool:
     """Whether swarm was set up here."""
-    return (folder / "swarm.yaml").is_file() or (folder / ".swarm").is_dir()
+    return os.path.lexists(folder / "swarm.yaml") or (folder / ".swarm").is_dir()
 
 
 def is_task(folder: Path) -> bool:

@@ -582,7 +582,12 @@ def main() -> None:
             (root() / name).unlink(missing_ok=True)
     started = time.time()
     plan |= given
-    prepare(plan["source"], wanted, plan["context"], plan["span"], asked.shards)
+    try:
+        prepare(plan["source"], wanted, plan["context"], plan["span"], asked.shards)
+    except OSError as error:
+        raise SystemExit(
+            f"cannot prepare {root()}: {error}\nmend that and run it again: it goes on from there"
+        ) from None
     took = time.time() - started
     print(f"ready: {plan['source']} in {root()}, vocabularies {', '.join(map(str, wanted))} ({took:.1f} s)")
 

@@ -205,7 +205,10 @@ class Turns:
         said = "" if told.until is not None else " (it does not say until when)"
         self.say(f"limited{said}: {told.error}")
         self.say(f"waiting until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(until))}")
+        last = self.clock()
         while (left := until - self.clock()) > 0:
+            until -= max(0.0, last - self.clock())  # a clock that is set back must not make it longer
+            last = self.clock()
             self._tell(state="limited", until=until)
             self.pause(min(LOOK, left))
             answer = self.contact.wait(0.0)

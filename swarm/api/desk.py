@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from swarm.api.tokens import Tokens
 from swarm.coordinator.loop import Loop, Steps, stopping
-from swarm.errors import Refused, SwarmError
+from swarm.errors import Refused, SwarmError, of_system
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,10 @@ def _explained(error: Exception) -> Refused:
         return Refused(
             "the disk is full: nothing was changed.", "Make room (swarm clean helps) and say it again.", status=507
         )
+    known = of_system(error) if isinstance(error, OSError) else None
+    if known is not None:
+        log.error("a command could not: %s", known.message)
+        return Refused(known.message, known.hint, status=507)
     log.error("a command broke", exc_info=error)
     return Refused(
         f"something unexpected broke in the coordinator: {type(error).__name__}: {text[:200]}",

@@ -52,8 +52,10 @@ def look() -> Iterator[Finding]:
         return
     yield Finding("workspace", "ok", str(workspace.root))
     yield from _task(workspace)
-    yield _ledger(workspace)
-    yield _coordinator(workspace)
+    ledger = _ledger(workspace)
+    yield ledger
+    if ledger.state == "ok":
+        yield _coordinator(workspace)
 
 
 def _programs() -> Iterator[Finding]:
@@ -155,6 +157,8 @@ def _ledger(workspace: Workspace) -> Finding:
         campaign = newest(workspace)
     except SwarmError as error:
         return Finding("ledger", "missing", error.message, error.hint)
+    except OSError as error:
+        return Finding("ledger", "missing", f"{workspace.ledger}: {error.strerror}", f"ls -ld {workspace.hidden}")
     if campaign is None:
         return Finding("ledger", "ok", "nothing recorded yet")
     return Finding("ledger", "ok", f"campaign {campaign['name']}: {campaign['state']}")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarm import __version__
-from swarm.errors import SwarmError
+from swarm.errors import SwarmError, of_system
 
 
 def run(argv: Sequence[str]) -> int:
@@ -64,14 +63,9 @@ def _other(error: Exception, argv: Sequence[str]) -> int:
         ctx = getattr(error, "ctx", None)
         path = ctx.command_path if ctx is not None else "swarm"
         return say(error.format_message(), f"{path} --help shows what it takes.", int(error.exit_code))
-    if isinstance(error, OSError) and error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOSPC,
-        errno.EDQUOT,
-    ):
-        return say(f"{error.strerror}: {error.filename or ''}".rstrip(": "), "Mend that, then give the command again.")
+    known = of_system(error) if isinstance(error, OSError) else _of_ledger(error)
+    if known is not None:
+        return say(known.message, known.hint)
     log = _log(error, argv)
     text = " ".join(str(error).split())[:200]
     return say(
@@ -79,6 +73,15 @@ def _other(error: Exception, argv: Sequence[str]) -> int:
         f"The whole story is in {log}\nPlease paste that file when you report it. Nothing recorded is lost.",
         3,
     )
+
+
+def _of_ledger(error: Exception) -> SwarmError | None:
+    """What SQLite found in the middle of reading; loaded only when it was in use."""
+    if "sqlite3" not in sys.modules:
+        return None
+    from swarm.ledger.connection import damage
+
+    return damage(error)
 
 
 def _log(error: Exception, argv: Sequence[str]) -> Path:

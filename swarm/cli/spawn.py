@@ -16,6 +16,7 @@ from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
 from swarm.config import Config, Stop, Task, load
 from swarm.errors import SwarmError, UsageError
+from swarm.research.campaign import elapsed
 from swarm.runner import sandbox
 from swarm.workspace import Workspace
 
@@ -79,7 +80,8 @@ def going_on(workspace: Workspace) -> End | None:
         return None
     rule, task = json.loads(campaign["stop"]), json.loads(campaign["task"])
     stop = Stop.model_validate(rule.get("rule") or {})
-    return End(stop, "as the campaign has it; change: swarm resume --hours", rule.get("since"), task.get("policy"))
+    since = clock.now() - elapsed(rule, clock.now())
+    return End(stop, "as the campaign has it; change: swarm resume --hours", since, task.get("policy"))
 
 
 def when_it_stops(asked: Asked, configured: Stop | None, terminal: bool) -> End:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from swarm.config import Stop
+from swarm.coordinator import hours
 from swarm.coordinator.planting import refs_follow
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
@@ -38,10 +39,10 @@ def review(w: World) -> bool:
 
 
 def _why(w: World) -> str | None:
+    searched = hours.searched(w)
     rule = json.loads(w.campaign.stop)
-    started = rule.get("since", w.campaign.created)
     usd = w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=?", w.campaign.id) or 0.0
-    return why_stop(Ending(**rule["ending"]), started, w.now, counted(w) - rule.get("done", 0), float(usd))
+    return why_stop(Ending(**rule["ending"]), searched, w.now, counted(w) - rule.get("done", 0), float(usd))
 
 
 def end(w: World, why: str) -> None:
@@ -151,8 +152,15 @@ def cancel_running(w: World) -> None:
 
 def stop_text(w: World, rule: Stop) -> str:
     """The rule from now on, as the campaign's row holds it."""
-    rule_now = asdict(ending_of(rule, w.now))
-    return json.dumps({"rule": rule.model_dump(), "ending": rule_now, "since": w.now, "done": counted(w)})
+    return rule_text(rule, w.now, counted(w))
+
+
+def rule_text(rule: Stop, now: float, done: int) -> str:
+    """`since`: from when it counts, `done`: experiments before; `booked`: seconds of search since, as of `at`."""
+    ending = asdict(ending_of(rule, now))
+    return json.dumps(
+        {"rule": rule.model_dump(), "ending": ending, "since": now, "done": done, "booked": 0.0, "at": now}
+    )
 
 
 def counted(w: World) -> int:

@@ -16,7 +16,7 @@ from swarm.errors import Refused
 
 log = logging.getLogger(__name__)
 
-REST = 1.0  # seconds; the clock is looked at least so often (it may be set back)
+REST = 1.0  # seconds to listen for commands at once
 LONGEST_REST = 60.0  # seconds without a step
 SOON = 0.02  # seconds after a step that did something: there may be more to do
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between steps that fail
@@ -67,7 +67,7 @@ class Loop(Generic[S]):
         self._thread = threading.Thread(target=self._run, name="story", daemon=True)
         self._seen = story.changed
         self._pause = 0.0
-        self._due = 0.0  # seconds since 1970; the next step
+        self._due = 0.0  # monotonic, whatever becomes of the clock on the wall; the next step
         self._not_before = 0.0  # monotonic; no step before it, after one that failed
         self.trouble: str | None = None
 
@@ -120,20 +120,16 @@ class Loop(Generic[S]):
 
     def _wait(self) -> float:
         """Seconds to listen for commands."""
-        left = self._not_before - time.monotonic()
-        if left <= 0:
-            left = self._due - self._now()
-        return min(max(left, 0.0), REST)
+        return min(max(max(self._not_before, self._due) - time.monotonic(), 0.0), REST)
 
     def _step_if_due(self) -> None:
-        now = self._now()
-        if self._due - now > LONGEST_REST:  # the clock was set back
-            self._due = now
-        if now < self._due or time.monotonic() < self._not_before:
+        begun = time.monotonic()
+        if begun < max(self._due, self._not_before):
             return
+        now = self._now()
         try:
             happened = self._story.step(now)
-            self._due = now + SOON if happened else min(self._story.next_wake(now), now + LONGEST_REST)
+            self._due = begun + (SOON if happened else min(self._story.next_wake(now) - now, LONGEST_REST))
         except Exception as error:
             self._failed(error)
             self._tell(False)

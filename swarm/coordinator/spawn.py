@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
@@ -105,10 +104,9 @@ def _has_files(w: World, commit: str, task: Task) -> None:
 
 def _campaign(w: World, task: Task, policy: Policy, stop: Stop, name: str | None, commit: str) -> None:
     number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns")) + 1
-    rule = {"rule": stop.model_dump(), "ending": asdict(ending.ending_of(stop, w.now)), "since": w.now, "done": 0}
     w.ledger.add(
         "campaigns", name=name or f"c{number}", task=json.dumps({"task": task.model_dump(), "policy": policy.model_dump()}),
-        stop=json.dumps(rule), state="baseline", metric=task.metric.name, better=task.metric.better, created=w.now,
+        stop=ending.rule_text(stop, w.now, 0), state="baseline", metric=task.metric.name, better=task.metric.better, created=w.now,
     )  # fmt: skip
     w.forget()
     w.timers.clear()

@@ -42,7 +42,10 @@ BACK = 5.0  # seconds by which a clock may be put right without anybody noticing
 
 
 class Story:
-    """What the coordinator knows and does. `now` is a parameter wherever time matters to a test."""
+    """What the coordinator knows and does. `now` is a parameter wherever time matters to a test.
+
+    `awake` is the clock for durations (see swarm/clock.py).
+    """
 
     def __init__(
         self,
@@ -55,9 +58,11 @@ class Story:
         kinds: Callable[[str], AgentKind],
         now: Callable[[], float] = clock.now,
         strangers: Callable[[], Mapping[str, Sequence[int]]] = dict,
+        awake: Callable[[], float] = clock.awake,
     ) -> None:
-        self.world = World(workspace, ledger, hub, worktrees, executor, sessions, kinds, strangers, now())
+        self.world = World(workspace, ledger, hub, worktrees, executor, sessions, kinds, strangers, now(), awake())
         self._now = now
+        self._awake = awake
         recover.recover(self.world)
 
     # --- time -------------------------------------------------------------------------------------------------
@@ -95,6 +100,7 @@ class Story:
         if now < self.world.now - BACK:
             self.world.timers.clear()
         self.world.now = now
+        self.world.awake = self._awake()
 
     def next_wake(self, now: float) -> float:
         """When `step` should be called again if nobody asks for anything, in seconds since 1970."""

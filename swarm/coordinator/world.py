@@ -23,7 +23,7 @@ LIVE = ("starting", "thinking", "waiting", "limited", "crashed")
 
 @dataclass
 class World:
-    """`now` is set by the story before each verb."""
+    """`now` and `awake` are set by the story before each verb."""
 
     workspace: Workspace
     ledger: Ledger
@@ -34,12 +34,14 @@ class World:
     kinds: Callable[[str], AgentKind]
     strangers: Callable[[], Mapping[str, Sequence[int]]] = dict  # pids that compute on a GPU (by UUID) and are not ours
     now: float = 0.0
+    awake: float = 0.0  # seconds on a clock that nobody sets
     changed: int = 0  # counts what happened, for those who wait
     beliefs: Beliefs = field(default_factory=Beliefs)
     stored: dict[int, dict[str, Belief]] = field(default_factory=dict)  # estimates as the ledger has them, by class
     dirty: bool = True  # results came in: look at candidates, withdrawals, who is behind
     shared: dict[tuple[int, int], int] = field(default_factory=dict)  # (run, attempt) → the stranger's pid
     timers: dict[str, float] = field(default_factory=dict)
+    measured_from: tuple[str, float, float] | None = None  # the rule's text, its seconds so far, and `awake` of then
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     _campaign: Campaign | None = None
     _task: tuple[str, Task] | None = None

@@ -25,7 +25,7 @@ from swarm.coordinator.loop import Loop
 from swarm.daemon import owner, start
 from swarm.daemon import program as programs
 from swarm.daemon.keeper import take
-from swarm.errors import SwarmError
+from swarm.errors import SwarmError, of_system
 from swarm.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -50,20 +50,27 @@ def main(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    workspace.make()
-    lock = take(workspace.lock)
-    if lock is None:
-        return 0 if _answers(workspace) else 1
     try:
-        owner.check(workspace)
-        owner.tidy(workspace)
-        owner.beat(workspace)
-        return Coordinator(workspace, build(workspace), program, quiet, beat).run()
+        workspace.make()
+        lock = take(workspace.lock)
+        if lock is None:
+            return 0 if _answers(workspace) else 1
+        try:
+            owner.check(workspace)
+            owner.tidy(workspace)
+            owner.beat(workspace)
+            return Coordinator(workspace, build(workspace), program, quiet, beat).run()
+        finally:
+            os.close(lock)
     except SwarmError as error:
         log.error("%s\n  %s", error.message, error.hint)
         return programs.UNFIT
-    finally:
-        os.close(lock)
+    except OSError as error:
+        known = of_system(error)
+        if known is None:
+            raise
+        log.error("%s\n  %s", known.message, known.hint)
+        return programs.UNFIT
 
 
 class Server(uvicorn.Server):
@@ -144,6 +151,8 @@ class Coordinator:
                     self._beat()
                 if self._gate.quiet() >= self._quiet and self._nothing_left():
                     self._over = self._server.should_exit = True
+            except OSError as error:  # a full disk, say: the story goes on as far as it can
+                log.warning("the pulse missed a beat: %s", error)
             except Exception:
                 log.exception("the pulse missed a beat")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from swarm import procs
 from swarm.daemon import owner
 from swarm.daemon import program as programs
+from swarm.errors import of_system
 from swarm.workspace import Workspace
 
 FIRST, LONGEST = 0.5, 30.0  # seconds before a coordinator that failed is started again
@@ -30,12 +31,19 @@ def main(root: Path, program: Sequence[str] = programs.PROGRAM) -> int:
     Returns 0, or the coordinator's exit status when it cannot be kept alive.
     """
     workspace = Workspace(root)
-    lock = take(workspace.keeper)
-    if lock is None:
-        return 0
-    os.truncate(lock, 0)
-    os.pwrite(lock, json.dumps(owner.note()).encode(), 0)
-    return Keeper(workspace, program).run()
+    try:
+        lock = take(workspace.keeper)
+        if lock is None:
+            return 0
+        os.truncate(lock, 0)
+        os.pwrite(lock, json.dumps(owner.note()).encode(), 0)
+        return Keeper(workspace, program).run()
+    except OSError as error:
+        known = of_system(error)
+        if known is None:
+            raise
+        say(f"{known.message} {known.hint}")
+        return programs.UNFIT
 
 
 def take(path: Path, patience: float = 0.3) -> int | None:
@@ -72,8 +80,9 @@ class Keeper:
             if code == 0 or self.told:
                 return 0
             if not self._worth_it(code):
-                say(f"the coordinator ended with status {code} again and again; giving up.")
+                say(f"the coordinator ended with status {code}; giving up.")
                 return code if code > 0 else 1
+            say(f"the coordinator ended with status {code}; starting it again.")
             self._rest(self._pause())
         return 0
 
@@ -88,8 +97,6 @@ class Keeper:
         if healthy:
             self._answered = True
             self._failures.clear()
-        if code != 0 and not self.told:
-            say(f"the coordinator ended with status {code}; starting it again.")
         self._failures.append(time.monotonic())
         self._short = self._short + 1 if time.monotonic() - started < SHORT else 1
         return code

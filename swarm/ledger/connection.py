@@ -9,6 +9,8 @@ from pathlib import Path
 from swarm.errors import SwarmError
 
 VERSION = 1
+MOVE = "Move it away, then give the command again."
+DAMAGED = ("malformed", "not a database", "disk I/O error", "is locked", "is full", "readonly", "unable to open")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -18,16 +20,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA busy_timeout=5000")
+        check(db, path)  # what is not ours is left as it is
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
-        db.execute("PRAGMA busy_timeout=5000")
         _migrate(db, path)
         _write_nothing(db)
     except sqlite3.Error as error:
-        raise SwarmError(
-            f"cannot write the ledger {path}: {error}", "Is the disk full, or the folder read-only?"
-        ) from None
+        raise SwarmError(f"cannot write the ledger {path}: {error}", _todo(path, error)) from None
     return db
 
 
@@ -55,7 +56,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA busy_timeout=5000")
         version = check(db, path)
     except sqlite3.Error as error:
-        raise SwarmError(f"cannot read the ledger {path}: {error}") from None
+        raise SwarmError(f"cannot read the ledger {path}: {error}", _todo(path, error)) from None
     if version == 0:  # the file is there a moment before its tables are
         db.close()
         raise Unmade
@@ -69,7 +70,29 @@ def check(db: sqlite3.Connection, path: Path) -> int:
         raise SwarmError(
             f"{path} was written by a newer swarm (version {version}; this one reads {VERSION}).", "Update swarm."
         )
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if "campaigns" not in tables and (tables or version):
+        raise SwarmError(f"{path} is a database of something else, not a ledger of swarm.", MOVE)
     return version
+
+
+def damage(error: Exception) -> SwarmError | None:
+    """An error of SQLite in the middle of things, as a sentence; None for what is a fault of ours."""
+    text = str(error)
+    if not isinstance(error, sqlite3.DatabaseError) or not any(words in text for words in DAMAGED):
+        return None
+    return SwarmError(f"the ledger (.swarm/results.db): {text}.", _todo(None, error))
+
+
+def _todo(path: Path | None, error: Exception) -> str:
+    text = str(error)
+    if path is not None and path.exists() and not path.is_file():
+        return MOVE
+    if "not a database" in text or "malformed" in text:
+        return "The file is damaged. Put a copy of it back, or move it away and begin anew: swarm spawn"
+    if "locked" in text:
+        return "Another program holds it open for writing: close that one."
+    return "Is the disk full, or the folder read-only?"
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

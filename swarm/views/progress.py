@@ -8,6 +8,7 @@ from typing import Any
 
 from swarm import procs
 from swarm.ledger.reader import Reader, Tally
+from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
 from swarm.research.judging import detectable, pooled, real_keeps
 from swarm.views.ranking import JUDGED, Judge, Row, verdicts
@@ -62,7 +63,7 @@ class Snapshot:
     at: float
     campaign: Campaign
     alive: bool  # a coordinator runs
-    stop: dict[str, Any]  # hours, until_at, experiments, usd; `since`: what the hours count from
+    stop: dict[str, Any]  # hours, until_at, experiments, usd; `since`: when the hours would have begun without a break
     best: Row | None
     promotion: Promotion | None  # that made it best; None: it is the baseline
     baseline: Row | None
@@ -122,7 +123,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         owned = {s.id for s in slots if s.agent}
         known = noise if noise is not None and noise.df > 0 else None
         return Snapshot(
-            at=at, campaign=campaign, alive=alive, stop=_stop(campaign), best=judge.of(campaign.best),
+            at=at, campaign=campaign, alive=alive, stop=_stop(campaign, at), best=judge.of(campaign.best),
             promotion=next((p for p in reversed(standing) if p.experiment == campaign.best), None),
             baseline=judge.of(campaign.baseline), hardware=judge.hardware(home), sd=known.sd if known else None,
             df=known.df if known else 0.0, detectable=detectable(known.sd) if known else None,
@@ -145,10 +146,10 @@ def _moment(reader: Reader, campaign: Campaign, now: float, alive: bool) -> floa
     return now if alive else float(last or campaign.created)
 
 
-def _stop(campaign: Campaign) -> dict[str, Any]:
-    told = json.loads(campaign.stop or "{}")
+def _stop(campaign: Campaign, at: float) -> dict[str, Any]:
+    told = {"since": campaign.created, **json.loads(campaign.stop or "{}")}
     rule = told.get("ending") or told.get("rule") or told
-    return {**rule, "since": told.get("since", campaign.created)}
+    return {**rule, "since": at - elapsed(told, at)}
 
 
 def _share(campaign: Campaign, slots: list[Slot], spent: float, at: float) -> float | None:

@@ -160,6 +160,16 @@ def test_a_limit_is_waited_for_and_is_no_failure(tmp_path: Path) -> None:
     assert any("waiting until" in line for line in played.said)
 
 
+def test_a_clock_that_is_set_back_makes_no_limit_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def back(played: Played, seconds: float) -> None:
+        played.slept.append(seconds)
+        played.now += seconds - (80_000 if len(played.slept) == 2 else 0)
+
+    monkeypatch.setattr(Played, "_sleep", back)
+    played = Played(tmp_path, [{"error": "limit", "status": 429, "until": 1100.0}, {"submit": 1}], [{}] * 9)
+    assert played.slept[:4] == [45, 45, 45, 10]  # a look longer, not a day
+
+
 def test_a_limit_without_an_end_is_waited_for_longer_each_time(tmp_path: Path) -> None:
     played = Played(tmp_path, [{"error": "overloaded", "status": 529}] * 2 + [{"submit": 1}], [{}] * 9)
     assert sum(played.slept[:2]) == 60 and sum(played.slept[2:5]) == 120

@@ -79,6 +79,8 @@ def total(source: str) -> float:
 class Play:
     """`noise`: sd of a run. `loss` may be replaced by a test; it gets the text of train.py."""
 
+    jumped = 0.0  # seconds by which the clock on the wall was set
+
     def __init__(self, root: Path, noise: float = 0.01, loss: Callable[[str], float] = total) -> None:
         self.task_folder = root / "a task"
         self.task_folder.mkdir(parents=True)
@@ -102,6 +104,7 @@ class Play:
             self.workspace, self.ledger, self.hub,
             lambda edit: Worktrees(self.hub, self.workspace.worktrees, edit),
             self.executor, self.sessions, lambda kind: Kind(), lambda: self.now,
+            awake=lambda: self.now - self.jumped,
         )  # fmt: skip
         self.world = self.story.world
         return self.story
@@ -132,6 +135,11 @@ class Play:
     def step(self, seconds: float = 1.0) -> bool:
         self.now += seconds
         return self.story.step(self.now)
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock, or the machine sleeps: no time goes by."""
+        self.now += seconds
+        self.jumped += seconds
 
     def settle(self, steps: int = 300) -> None:
         """Go on until nothing happens for a while. The clock stands still but for a second a step."""

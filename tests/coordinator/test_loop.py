@@ -106,6 +106,15 @@ def test_steps_come_when_they_are_due(steps: Steps) -> None:
     assert loop.close()
 
 
+@pytest.mark.parametrize("jump", [-50.0, -1e6, 1e6])
+def test_a_clock_that_is_set_delays_no_step(steps: Steps, jump: float) -> None:
+    steps.idle = 0.01
+    loop = Loop(steps, now=lambda: time.time() + (jump if steps.steps else 0.0))
+    loop.start()
+    until(lambda: steps.steps > 5)
+    assert loop.close()
+
+
 def test_a_step_that_fails_is_tried_again(
     loop: Loop[Steps], steps: Steps, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

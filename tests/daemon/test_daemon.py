@@ -224,3 +224,28 @@ def test_only_processes_of_this_machine_are_ended(workspace: Workspace) -> None:
         for lock in locks:
             assert lock is not None
             os.close(lock)
+
+
+@pytest.mark.parametrize("word", ["_keeper", "_coordinator"])
+def test_on_a_read_only_disk_it_says_so_in_a_line(workspace: Workspace, word: str) -> None:
+    """Really read-only, also for root: bound so by bubblewrap."""
+    argv = [*PROGRAM, word, str(workspace.root)]
+    words = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--ro-bind", str(workspace.root), str(workspace.root)]
+    done = subprocess.run(
+        [*words, *argv], capture_output=True, text=True, timeout=100, cwd=programs.home(), check=False
+    )
+    assert done.returncode == programs.UNFIT
+    assert "Read-only file system" in done.stderr
+    assert "Make it writable" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_heartbeat_that_cannot_be_written_is_a_line_in_the_log(workspace: Workspace) -> None:
+    ensure(workspace)
+    until(lambda: workspace.owner.exists())
+    workspace.owner.unlink()
+    workspace.owner.mkdir()  # as good as a full disk
+    until(lambda: "missed a beat" in workspace.log.read_text())
+    assert Client.at(workspace).alive()
+    assert "Traceback" not in workspace.log.read_text()
+    workspace.owner.rmdir()

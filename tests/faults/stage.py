@@ -94,6 +94,7 @@ class Stage(Play):
             self.workspace, self.ledger, self.hub,
             lambda edit: Worktrees(self.hub, self.workspace.worktrees, edit),
             self.executor, self.sessions, lambda kind: Kind(), lambda: self.now,
+            awake=lambda: self.now - self.jumped,
         )  # fmt: skip
         self.world = self.story.world
         return self.story

@@ -33,7 +33,7 @@ def stage(tmp_path: Path) -> Stage:
 def test_a_clock_that_jumps_stops_nothing(stage: Stage, jump: float) -> None:
     mine, big = stage.submit("a1", B=1.9), stage.submit("a0", A=0.1)
     stage.step()
-    stage.now += jump
+    stage.jump(jump)
     stage.settle()
     assert (stage.e(mine).verdict, stage.e(big).verdict) == ("keep", "keep")
     assert stage.ledger.value("SELECT outcome FROM rebases WHERE agent='a1'") == "replayed"
@@ -43,7 +43,7 @@ def test_a_clock_that_jumps_stops_nothing(stage: Stage, jump: float) -> None:
 
 def test_a_clock_set_back_keeps_no_agent_waiting(stage: Stage) -> None:
     """Looks at sessions, the grace of an end and idle slots are due by the clock of now."""
-    stage.now -= DAY
+    stage.jump(-DAY)
     stage.tmux.die("a0", 1)
     for _ in range(4):
         stage.step(2)
@@ -53,7 +53,7 @@ def test_a_clock_set_back_keeps_no_agent_waiting(stage: Stage) -> None:
     assert stage.ledger.value("SELECT COUNT(*) FROM runs WHERE purpose='reference'") > 0
     stage.story.stop()
     stage.step()
-    stage.now -= DAY
+    stage.jump(-DAY)
     for _ in range(10):
         stage.step(5)
     assert stage.world.campaign.state == "ended"
