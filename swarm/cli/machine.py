@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 PACKAGES = {"git": "git", "tmux": "tmux", "bwrap": "bubblewrap"}  # program → Debian package
@@ -45,15 +47,24 @@ class Interpreter:
 
 def interpreter(python: str | None, packages: Sequence[str] = ("torch",)) -> Interpreter | None:
     """Look at a Python without importing anything heavy in it; None when it does not start. Default: our own."""
-    path = python or sys.executable
+    if python is None:
+        return Interpreter(sys.executable, platform.python_version(), _own(packages))
     try:
         done = subprocess.run(
-            [path, "-c", ASK, *packages], capture_output=True, text=True, timeout=60, check=True, env=plain_env()
+            [python, "-c", ASK, *packages], capture_output=True, text=True, timeout=60, check=True, env=plain_env()
         )
         found = dict(json.loads(done.stdout))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return Interpreter(path, str(found.pop("python")), found)
+    return Interpreter(python, str(found.pop("python")), found)
+
+
+def _own(packages: Sequence[str]) -> dict[str, str]:
+    """What is installed for this very Python, which need not be started again; PYTHONPATH is not a run's to see."""
+    added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [folder for folder in sys.path if folder not in added]
+    found = {name: next(iter(metadata.distributions(name=name, path=path)), None) for name in packages}
+    return {name: package.version for name, package in found.items() if package is not None}
 
 
 def plain_env() -> dict[str, str]:

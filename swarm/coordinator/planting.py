@@ -4,19 +4,25 @@ without that word was left by halves, and is put right before it is used."""
 from __future__ import annotations
 
 from swarm.coordinator.world import World
-from swarm.research.experiment import Agent
 
 
 def plant(w: World, names: list[str]) -> None:
     """A worktree at its tip for each agent. Edits that stand in one from before are kept in the agent's folder."""
-    trees = w.worktrees
+    if not names:
+        return
+    tips = {name: w.agent(name).tip for name in names}
+    wanted = {name: w.commit_of(tip) for name, tip in tips.items()}
     for name in names:
-        agent: Agent = w.agent(name)
-        commit = w.commit_of(agent.tip)
         _keep(w, name)
-        w.ledger.drop_ref(branch(name))
-        trees.add(name, commit)
-        _stands(w, agent, commit)
+    with w.ledger.tx():
+        for name in names:
+            w.ledger.drop_ref(branch(name))
+    w.worktrees.add_all(wanted)
+    with w.ledger.tx():
+        for name, commit in wanted.items():
+            w.set_agent(name, base=tips[name])
+            w.ledger.set_ref(branch(name), commit)
+            w.unmoved.pop(branch(name), None)  # the hub has it there already
 
 
 def put_on_tip(w: World, name: str) -> None:
@@ -25,13 +31,9 @@ def put_on_tip(w: World, name: str) -> None:
     commit = w.commit_of(agent.tip)
     w.ledger.drop_ref(branch(name))  # from here to the end it is torn, and what stands in it is nobody's edit
     w.worktrees.put(name, commit)
-    _stands(w, agent, commit)
-
-
-def _stands(w: World, agent: Agent, commit: str) -> None:
     with w.ledger.tx():
-        w.set_agent(agent.name, base=agent.tip)
-        w.pin(branch(agent.name), commit)
+        w.set_agent(name, base=agent.tip)
+        w.pin(branch(name), commit)
 
 
 def torn(w: World, name: str) -> bool:
@@ -67,9 +69,11 @@ def _ours(w: World, commit: str) -> bool:
 
 def _keep(w: World, name: str) -> None:
     """Editable files that are in no commit of the hub's branch for this agent are copied before they are written over."""
+    there = [w.workspace.worktree(name) / path for path in w.task.edit]
+    if not any(file.is_file() for file in there):
+        return
     commit = w.hub.refs().get(branch(name))
-    for path in w.task.edit:
-        file = w.workspace.worktree(name) / path
+    for path, file in zip(w.task.edit, there, strict=True):
         if not file.is_file() or file.is_symlink():
             continue
         data = file.read_bytes()

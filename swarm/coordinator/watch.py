@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from swarm.coordinator.ending import stop_agent
 from swarm.coordinator.planting import mend
 from swarm.coordinator.submit import program_of
 from swarm.coordinator.world import LIVE, World
-from swarm.ports import Launch, Pane, Seat
+from swarm.ports import Pane, Seat
 from swarm.research.experiment import Agent
 
 EVERY = 1.0  # seconds between looks
@@ -84,13 +83,11 @@ def _back(w: World, agent: Agent) -> bool:
 
 def start_agents(w: World, names: list[str]) -> None:
     """Start the sessions of these agents, all in one go. Their worktrees are there already."""
-    items: list[tuple[str, Launch, Path, Path]] = []
-    for name in names:
-        agent = w.agent(name)
-        seat = seat_of(w, agent)
-        items.append((name, w.kinds(agent.kind).launch(seat), seat.worktree, seat.folder / "pane.log"))
-    if items:
-        w.sessions.start_many(items)
+    if not names:
+        return
+    with w.ledger.tx():
+        seats = [seat_of(w, w.agent(name)) for name in names]
+    w.sessions.start_many([(s.agent, w.kinds(s.kind).launch(s), s.worktree, s.folder / "pane.log") for s in seats])
 
 
 def seat_of(w: World, agent: Agent) -> Seat:

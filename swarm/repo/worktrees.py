@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,21 +36,31 @@ class Worktrees:
         return self.root / name
 
     def add(self, name: str, commit: str) -> None:
-        """Make the worktree on branch `swarm/<name>`, or put the one that is there to the commit.
+        """Make the worktree on branch `swarm/<name>`, or put the one that is there to the commit."""
+        self.add_all({name: commit})
+
+    def add_all(self, wanted: Mapping[str, str]) -> None:
+        """The same for many, by name: their branches stand at these commits then.
 
         Safe to call again after a crash at any point. Something else that stands in its place is moved beside it.
         """
-        path = self.path(name)
+        for name in wanted:
+            self.path(name)
         with self._lock():
-            if not self._linked(name):
-                self._link(name, path, commit)
-        self.put(name, commit)
+            unlinked = [name for name in wanted if not self._linked(name)]
+            self._move_branches(wanted, unlinked)
+            for name in unlinked:
+                self._link(name)
+        for name, commit in wanted.items():
+            self.put(name, commit)
 
     def put(self, name: str, commit: str) -> None:
         """Make all tracked files those of the commit. Untracked files stay; HEAD goes back to the agent's branch."""
         path = self._standing(name)
         if not self._linked(name):
-            self._mend(name, path, commit)
+            if self._ref(self._branch(name)) is None:
+                self.hub.set_refs({self._branch(name): commit})
+            self._tie(name)
         plainly.clear_parents(path, self.hub.files(commit))
         self._read_tree(name, path, commit)
         admin = self._admin(name)
@@ -147,42 +157,47 @@ class Worktrees:
         return (
             there
             and _line(path / ".git") == f"gitdir: {admin}"
-            and all((admin / part).is_file() for part in ("HEAD", "gitdir", "commondir"))
+            and (admin / "HEAD").is_file()
+            and all(_line(admin / part) == text for part, text in self._parts(name).items())
         )
 
-    def _link(self, name: str, path: Path, commit: str) -> None:
-        ours = self._index(name).exists() and path.is_dir() and not path.is_symlink()
-        if ours and any(p.name != ".git" for p in path.iterdir()):
-            self._mend(name, path, commit)
-            return
-        if path.is_dir() and not path.is_symlink() and all(p.name == ".git" and p.is_file() for p in path.iterdir()):
-            plainly.delete(path / ".git")  # an add that was cut short
-        else:
-            plainly.move_beside(path)
-        plainly.delete(self._admin(name))
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._pin_old(name, commit)
-        self.hub.git("worktree", "add", "-q", "-f", "--no-checkout", "-B", f"swarm/{name}", str(path), commit)
+    def _move_branches(self, wanted: Mapping[str, str], unlinked: Collection[str]) -> None:
+        """All at once. One from before, of a worktree that is gone, may hold the only trace of a commit: it is kept."""
+        refs: dict[str, str | None] = {}
+        for name, commit in wanted.items():
+            old = self._ref(self._branch(name))
+            if old and old != commit and name in unlinked:
+                refs[f"refs/kept/{name}/{old[:12]}"] = old
+            if old != commit:
+                refs[self._branch(name)] = commit
+        self.hub.set_refs(refs)
 
-    def _mend(self, name: str, path: Path, commit: str) -> None:
-        """The agent's folder stands, but not the link: it is made again around the files, where the agent works."""
-        admin = self._admin(name)
+    def _link(self, name: str) -> None:
+        """Folder and git's side of it, as `git worktree add --no-checkout` makes them, without a process for each."""
+        path = self.path(name)
+        folder = path.is_dir() and not path.is_symlink()
+        filled = folder and any(p.name != ".git" or not p.is_file() for p in path.iterdir())
+        if not (filled and self._index(name).exists()):  # else it is ours, and only the link is gone
+            if filled or not folder:
+                plainly.move_beside(path)
+            plainly.delete(self._admin(name))
+            path.mkdir(parents=True, exist_ok=True)
+        self._tie(name)
+
+    def _tie(self, name: str) -> None:
+        """Make the link around what stands in the folder, where an agent may be at work. Its `.git` comes last."""
+        path, admin = self.path(name), self._admin(name)
         admin.mkdir(parents=True, exist_ok=True)
-        plainly.write(admin / "gitdir", f"{path}/.git\n".encode())
-        plainly.write(admin / "commondir", b"../..\n")
+        for part, text in self._parts(name).items():
+            plainly.write(admin / part, f"{text}\n".encode())
         plainly.write(admin / "HEAD", f"ref: {self._branch(name)}\n".encode())
         if (path / ".git").is_dir():
             plainly.move_beside(path / ".git")  # a repository of the agent's own making
-        plainly.delete(path / ".git")
         plainly.write(path / ".git", f"gitdir: {admin}\n".encode())
-        if self._ref(self._branch(name)) is None:
-            self.hub.set_refs({self._branch(name): commit})
 
-    def _pin_old(self, name: str, commit: str) -> None:
-        """A branch of that name from before may hold the only trace of a commit: it gets another ref first."""
-        old = self._ref(self._branch(name))
-        if old and old != commit:
-            self.hub.set_refs({f"refs/kept/{name}/{old[:12]}": old})
+    def _parts(self, name: str) -> dict[str, str]:
+        """What makes git's folder of a worktree one."""
+        return {"gitdir": f"{self.path(name)}/.git", "commondir": "../.."}
 
     def _standing(self, name: str) -> Path:
         """The worktree's folder, made anew when it is gone or something else stands in its place."""

@@ -115,7 +115,7 @@ def environment() -> dict[str, str]:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; sys.argv=['swarm','--help']\nfrom swarm.__main__ import main\n"
+        "import os, sys; sys.argv=['swarm','--help']; os._exit=sys.exit\nfrom swarm.__main__ import main\n"
         "try: main()\nexcept SystemExit as e: assert e.code == 0\n"
         "bad={'pydantic','git','libtmux','fastapi','optuna','matplotlib','sqlite3','yaml','uvicorn'} & set(sys.modules)\n"
         "assert not bad, bad"

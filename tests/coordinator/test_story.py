@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarm.coordinator import recover
+from swarm.coordinator.planting import plant
 from swarm.errors import Refused
 from tests.coordinator.play import TRAIN, Play, total
 
@@ -371,6 +372,16 @@ def test_going_on_after_the_worktrees_were_cleaned_away(play: Play) -> None:
     play.world.worktrees.remove("a0")
     play.story.resume({"hours": 1})
     assert play.measured("a0", A=0.5).verdict == "keep"
+
+
+def test_a_branch_still_to_be_moved_is_no_more_when_its_worktree_is_planted_anew(play: Play) -> None:
+    """The disk was full when it should have moved; what moves it now must not be undone later."""
+    play.begin(agents=1)
+    branch, base = "refs/heads/swarm/a0", play.world.commit_of("e0001")
+    play.world.pin(branch, play.hub.commit({"train.py": b"A = 9"}, base, "x"))
+    plant(play.world, ["a0"])
+    play.world.move_refs()
+    assert play.hub.refs()[branch] == play.ledger.refs()[branch] == base
 
 
 def own_commit(play: Play) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from swarm.errors import SwarmError
 from swarm.ledger.ledger import Ledger
 from swarm.ports import Launch
-from swarm.repo import Hub
+from swarm.repo import Hub, Worktrees
 from swarm.repo.call import Answer, Failed
 from tests.coordinator.play import Sessions
 
@@ -100,7 +100,7 @@ class CountedLedger(Ledger):
 
 
 class CountedHub(Hub):
-    """git's writes counted; checkouts, worktrees and refs can be cut short."""
+    """git's writes counted; checkouts and refs can be cut short."""
 
     def __init__(self, hidden: Path, effects: Effects) -> None:
         super().__init__(hidden)
@@ -123,8 +123,6 @@ class CountedHub(Hub):
         if "read-tree" in args:
             work = Path(next(a for a in args if a.startswith("--work-tree=")).split("=", 1)[1])
             return self._effects("worktree", do, lambda: self._torn(do, work, (env or {})["GIT_INDEX_FILE"]))
-        if "worktree" in args:
-            return self._effects("worktree", do, lambda: Path(args[-2]).mkdir(parents=True, exist_ok=True))
         return do()
 
     def _torn(self, do: Callable[[], bytes], work: Path, index: str) -> None:
@@ -146,6 +144,22 @@ class CountedHub(Hub):
             os.utime(last, (time.time() - 60,) * 2)
 
         return half
+
+
+class CountedWorktrees(Worktrees):
+    """A folder and its link to the hub is one effect; by half, git's side of it is begun."""
+
+    def __init__(self, hub: Hub, root: Path, edit: Sequence[str], effects: Effects) -> None:
+        super().__init__(hub, root, edit)
+        self._effects = effects
+
+    def _link(self, name: str) -> None:
+        self._effects("link", lambda: super(CountedWorktrees, self)._link(name), lambda: self._begun(name))
+
+    def _begun(self, name: str) -> None:
+        self.path(name).mkdir(parents=True, exist_ok=True)
+        self._admin(name).mkdir(parents=True, exist_ok=True)
+        (self._admin(name) / "gitdir").write_bytes(b"")
 
 
 class CountedSessions(Sessions):

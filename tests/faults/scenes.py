@@ -194,7 +194,7 @@ def _lose_place(stage: Stage) -> None:
 
 BOTH = ("a0", "a1")
 SCENES = [
-    Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (7, "inside"), users=BOTH),
+    Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
     Scene("spawn a second campaign", _second, lambda s: s.spawn(2), _spawned, (5, "before"), users=BOTH),
     Scene("the baseline", lambda s: s.spawn(2), lambda s: s.settle(), _spawned),
     Scene("submit", begin, _submit, once("submit", "one change"), (6, "inside")),

@@ -11,11 +11,10 @@ from typing import Any
 from swarm.coordinator.story import Story
 from swarm.errors import Refused
 from swarm.ports import Job, Outcome, Pane, SlotBusy, Ticket
-from swarm.repo import Worktrees
 from swarm.runner.spec import RunResult, RunSpec
 from swarm.workspace import Workspace
 from tests.coordinator.play import START, TRAIN, Kind, Play, total
-from tests.faults.effects import CountedHub, CountedLedger, CountedSessions, Effects, Killed
+from tests.faults.effects import CountedHub, CountedLedger, CountedSessions, CountedWorktrees, Effects, Killed
 
 
 class FileExecutor:
@@ -92,7 +91,7 @@ class Stage(Play):
         self.hub = CountedHub(self.workspace.hidden, self.effects)
         self.story = Story(
             self.workspace, self.ledger, self.hub,
-            lambda edit: Worktrees(self.hub, self.workspace.worktrees, edit),
+            lambda edit: CountedWorktrees(self.hub, self.workspace.worktrees, edit, self.effects),
             self.executor, self.sessions, lambda kind: Kind(), lambda: self.now,
             awake=lambda: self.now - self.jumped,
         )  # fmt: skip

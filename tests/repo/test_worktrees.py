@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import Refused, SwarmError
-from swarm.repo import Hub, Worktrees
+from swarm.repo import Hub, Worktrees, plainly
 from swarm.repo import call as git_call
-from tests.repo.conftest import FILES, git
+from tests.repo.conftest import FILES, fill, git
 
 
 @pytest.fixture
@@ -337,3 +337,74 @@ def test_many_at_once(trees: Worktrees, base: str) -> None:
         list(pool.map(lambda n: trees.add(n, base), names))
     assert sorted(p.name for p in trees.root.iterdir()) == sorted(names)
     assert all(content(trees.path(n)) == FILES for n in names)
+
+
+def test_git_itself_takes_it_for_a_worktree(trees: Worktrees, hub: Hub, base: str) -> None:
+    """We write its side of the link ourselves; to git nothing is missing, and nothing is to be pruned."""
+    trees.add_all({"a": base, "b": base})
+    listed = git(hub.hidden, "worktree", "list", "--porcelain").split("\n\n")[1:]
+    assert listed == [f"worktree {trees.path(n)}\nHEAD {base}\nbranch refs/heads/swarm/{n}" for n in ("a", "b")]
+    assert git(hub.hidden, "worktree", "prune", "--dry-run", "--verbose", "--expire=now") == ""
+    for name in ("a", "b"):
+        assert git(trees.path(name), "status", "--porcelain", "--branch") == f"## swarm/{name}"
+        assert git(trees.path(name), "stash", "list") == ""
+    git(trees.path("a"), "fsck", "--strict")
+    git(trees.path("a"), "checkout", "-q", "-b", "elsewhere")
+    git(hub.hidden, "worktree", "remove", str(trees.path("b")))
+    trees.add_all({"a": base, "b": base})
+    assert git(trees.path("a"), "branch", "--show-current") == "swarm/a" and content(trees.path("b")) == FILES
+
+
+def test_many_worktrees_are_few_processes(
+    trees: Worktrees, hub: Hub, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees.add("a", base)
+    made = calls(monkeypatch)
+    trees.add_all(dict.fromkeys("abcdef", base))
+    assert sorted(len([c for c in made if verb in c]) for verb in ("update-ref", "read-tree")) == [1, 6]
+    assert len(made) == 7
+
+
+class Cut(BaseException):
+    """A kill."""
+
+
+@pytest.mark.parametrize("before", ["nothing", "a worktree without its link", "somebody's folder"])
+def test_a_kill_between_the_files_of_the_link_is_put_right(
+    hub: Hub, place: Path, base: str, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each file, and with each of them empty (a machine that lost its power), until it comes through."""
+    write = plainly.write
+    done = False
+    for cut in range(1, 30):
+        trees = Worktrees(hub, place / f"{cut} trees", ["train.py"])
+        name = f"{cut}-a"
+        if before == "a worktree without its link":
+            trees.add(name, base)
+            (trees.path(name) / ".git").unlink()
+        elif before == "somebody's folder":
+            fill(trees.path(name), {"theirs": "x"})
+        left = cut
+
+        def cutting(path: Path, data: bytes) -> None:
+            nonlocal left
+            left -= "info" not in path.parts and path.name != "config"
+            if left == 0:
+                write(path, b"")
+                raise Cut
+            write(path, data)
+
+        monkeypatch.setattr(plainly, "write", cutting)
+        try:
+            trees.add(name, base)
+            done = True
+        except Cut:
+            pass
+        monkeypatch.setattr(plainly, "write", write)
+        trees.add(name, base)
+        assert git(trees.path(name), "status", "--porcelain", "--branch") == f"## swarm/{name}", cut
+        assert content(trees.path(name)) == FILES
+        assert [p.name for p in trees.root.iterdir() if p.name != name] == [f"{name}.kept"] * (before[0] == "s")
+        if done:
+            break
+    assert done and cut > 4
