@@ -147,9 +147,7 @@ def told(name: str, values: Sequence[float], unit: str = "s", scale: float = 1.0
     if len(v) < 2:
         return f"{name:<34} {v[0] if v else float('nan'):8.3f} {unit}  (n={len(v)})"
     low, middle, high = statistics.quantiles(v, n=4, method="inclusive")
-    return (
-        f"{name:<34} {middle:8.3f} {unit}  (quartiles {low:.3f} to {high:.3f}, all {v[0]:.3f} to {v[-1]:.3f}, n={len(v)})"
-    )
+    return f"{name:<34} {middle:8.3f} {unit}  (quartiles {low:.3f} to {high:.3f}, all {v[0]:.3f} to {v[-1]:.3f}, n={len(v)})"
 
 
 def machine() -> str:

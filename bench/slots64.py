@@ -85,7 +85,9 @@ def swarm(folder: Path, slots: int, seconds: float) -> RunSpec:
         ):  # fmt: skip
             print(f"  CPU of the {name:<32} {used:7.2f} s = {used * share:5.1f} % of the machine, {1000 * used / max(n, 1):6.1f} ms a run")  # fmt: skip
         whole = field.box.value("SELECT COUNT(*) FROM runs WHERE status='finished'")
-        print(f"recorded in all: {whole} runs of {len(field.acknowledged)} submissions and the baseline; lost or double: {len(wrong)}")
+        print(
+            f"recorded in all: {whole} runs of {len(field.acknowledged)} submissions and the baseline; lost or double: {len(wrong)}"
+        )
         print("\n".join(f"  FAULT {line}" for line in wrong[:20]))
         return RunSpec.read(field.workspace.run_folder(within[0][1], 1) / "spec.json")
 
