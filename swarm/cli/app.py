@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from swarm.cli import acting, reading
@@ -33,13 +35,25 @@ PANELS = {
     "For agents, in their sessions": (acting.submit, acting.wait, acting.adopt, reading.read),
 }
 
-app = typer.Typer(
-    name="swarm",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+
+def made(word: str = "") -> typer.Typer:
+    """The whole command line, or only the command that `word` names: to read the signatures of all takes a while."""
+    app = typer.Typer(
+        name="swarm",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(top)
+    named = [(p, c) for p, commands in PANELS.items() for c in commands]
+    for panel, command in [pair for pair in named if _name(pair[1]) == word] or named:
+        app.command(_name(command), rich_help_panel=panel)(command)
+    return app
+
+
+def _name(command: Callable[..., None]) -> str:
+    return command.__name__.rstrip("_")
 
 
 def _version(value: bool) -> None:
@@ -50,7 +64,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def top(
     version: bool = typer.Option(False, "--version", help="Show the version.", callback=_version, is_eager=True),
 ) -> None:
@@ -61,8 +74,3 @@ def top(
       swarm spawn --device cpu --gpus 2 --agents tuner --hours 1
       swarm leaderboard
     """
-
-
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from swarm import __version__
 from swarm.errors import SwarmError, of_system
+
+# Said without options these need no parser, and to load it takes longer than all that they do.
+BARE = ("status", "leaderboard")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -45,11 +45,16 @@ def say(message: str, hint: str = "", code: int = 1) -> int:
 
 
 def _call(argv: Sequence[str]) -> int:
+    if len(argv) == 1 and argv[0] in BARE:
+        from swarm.cli.places import here
+
+        import_module(f"swarm.cli.{argv[0]}").run(here())
+        return 0
     from typer.main import get_command
 
-    from swarm.cli.app import app
+    from swarm.cli.app import made
 
-    result = get_command(app).main(args=list(argv), prog_name="swarm", standalone_mode=False)
+    result = get_command(made(argv[0] if argv else "")).main(args=list(argv), prog_name="swarm", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 
@@ -86,6 +91,12 @@ def _of_ledger(error: Exception) -> SwarmError | None:
 
 def _log(error: Exception, argv: Sequence[str]) -> Path:
     """Write the traceback where a person can find it: beside the workspace's state, else in the temporary folder."""
+    import platform
+    import tempfile
+    import traceback
+
+    from swarm import __version__
+
     text = (
         f"swarm {__version__} · Python {platform.python_version()} · {platform.platform()}\n"
         f"swarm {' '.join(argv)}\n\n" + "".join(traceback.format_exception(error))
@@ -103,6 +114,8 @@ def _log(error: Exception, argv: Sequence[str]) -> Path:
 
 
 def _folders() -> list[Path]:
+    import tempfile
+
     from swarm.workspace import find
 
     try:

@@ -10,7 +10,6 @@ from swarm.cli import screen
 from swarm.errors import SwarmError
 from swarm.ledger.reader import Reader
 from swarm.research.experiment import Campaign, Experiment, Promotion
-from swarm.research.judging import real_keeps
 
 AXES = ("gpu-hours", "hours", "experiments")
 
@@ -59,7 +58,7 @@ def picture_of(reader: Reader, by: str) -> Picture:
         ruler = Ruler(reader, campaign, [at for at, *_ in rows], by)
         dots = [Dot(ruler.at(at), agent or "", verdict or "", raw) for at, agent, verdict, raw in rows]
         steps = _steps(reader, campaign, ruler)
-        real = real_keeps(reader.kept_ps(campaign.id))
+        real = reader.real(campaign.id)
         rebases = [ruler.at(e.at) for e in reader.events(campaign.id, ("rebased",), 10_000)]
     if not steps:
         raise SwarmError("nothing is measured yet: the baseline comes first.", "How it goes: swarm status")

@@ -73,7 +73,8 @@ def _fits(w: World, run: Run, slot: Slot) -> bool:
 
 def _turn(w: World, slot: Slot) -> Iterator[Agent]:
     """Whose queue this slot serves: a person first, then its owner, or the pool's agents, fewest running first."""
-    agents = w.agents()
+    queueing = w.queueing()
+    agents = [a for a in w.agents() if a.name in queueing]
     yield from (a for a in agents if a.kind == "person")
     if slot.agent is not None:
         yield from (a for a in agents if a.name == slot.agent)
@@ -84,7 +85,8 @@ def _turn(w: World, slot: Slot) -> Iterator[Agent]:
 
 
 def _going(w: World, agent: str) -> int:
-    return len([e for e in w.unfinished(agent) if e.stage == "bound"])
+    sql = "SELECT COUNT(*) FROM experiments WHERE campaign=? AND agent=? AND stage='bound'"
+    return int(w.ledger.value(sql, w.campaign.id, agent))
 
 
 def _head(w: World, slot: Slot, agent: Agent) -> Run | None:

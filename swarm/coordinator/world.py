@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from swarm.config import Policy, Task
 from swarm.coordinator.beliefs import Beliefs
@@ -18,6 +18,7 @@ from swarm.research.experiment import Agent, Campaign, Experiment, Slot
 from swarm.research.judging import Belief
 from swarm.workspace import Workspace
 
+T = TypeVar("T")
 LIVE = ("starting", "thinking", "waiting", "limited", "crashed")
 
 
@@ -45,6 +46,7 @@ class World:
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     _campaign: Campaign | None = None
     _task: tuple[str, Task] | None = None
+    _read: dict[tuple[str, ...], tuple[int, list[Any]]] = field(default_factory=dict)  # under which mark, and what
 
     # --- the campaign -----------------------------------------------------------------------------------------
 
@@ -68,6 +70,7 @@ class World:
     def forget(self) -> None:
         """Read campaign and beliefs anew (after a transaction that failed)."""
         self._campaign = None
+        self._read.clear()
         self.beliefs = Beliefs()
         self.stored = {}
         self.dirty = True
@@ -94,15 +97,31 @@ class World:
 
     # --- rows -------------------------------------------------------------------------------------------------
 
+    def once(self, name: tuple[str, ...], read: Callable[[], list[T]]) -> list[T]:
+        """What `read` found when the ledger was last changed. A step asks for the same rows once per free slot."""
+        mark = self.ledger.mark()
+        if mark is None:
+            return read()
+        if (known := self._read.get(name)) is None or known[0] != mark:
+            known = self._read[name] = (mark, read())
+        return list(known[1])
+
     def slots(self) -> list[Slot]:
-        return self.ledger.all(
-            Slot, "WHERE campaign=? AND state='open' ORDER BY CAST(id AS INTEGER), id", self.campaign.id
-        )
+        where = "WHERE campaign=? AND state='open' ORDER BY CAST(id AS INTEGER), id"
+        return self.once(("slots",), lambda: self.ledger.all(Slot, where, self.campaign.id))
 
     def agents(self, *states: str) -> list[Agent]:
         marks = ", ".join("?" * len(states))
-        where = f" AND state IN ({marks})" if states else ""
-        return self.ledger.all(Agent, f"WHERE campaign=?{where} ORDER BY rowid", self.campaign.id, *states)
+        where = f"WHERE campaign=?{f' AND state IN ({marks})' if states else ''} ORDER BY rowid"
+        return self.once(("agents", *states), lambda: self.ledger.all(Agent, where, self.campaign.id, *states))
+
+    def queueing(self) -> set[str]:
+        """Agents with something queued that is not bound yet."""
+        sql = (
+            "SELECT DISTINCT agent FROM experiments INDEXED BY experiments_by_stage "
+            "WHERE campaign=? AND stage!='done' AND stage='queued'"
+        )
+        return {str(a) for (a,) in self.once(("queueing",), lambda: self.ledger.rows(sql, self.campaign.id))}
 
     def agent(self, name: str) -> Agent:
         """Raises KeyError when there is none."""

@@ -92,6 +92,10 @@ class Ledger:
     def rows(self, sql: str, *args: Any) -> list[tuple[Any, ...]]:
         return self.db.execute(sql, args).fetchall()
 
+    def mark(self) -> int | None:
+        """Another number after every change: what was read under the same one is still so. None inside a transaction."""
+        return None if self.db.in_transaction else self.db.total_changes
+
     # --- by name ----------------------------------------------------------------------------------------------
 
     def campaign(self) -> Campaign | None:

@@ -14,7 +14,18 @@ from typing import Any, TypeVar
 from swarm.errors import SwarmError
 from swarm.ledger.connection import open_reader
 from swarm.ledger.ledger import TABLES, columns
-from swarm.research.experiment import Agent, Campaign, Event, Experiment, HardwareClass, Promotion, Run, Slot
+from swarm.research.experiment import (
+    PURPOSES,
+    VERDICTS,
+    Agent,
+    Campaign,
+    Event,
+    Experiment,
+    HardwareClass,
+    Promotion,
+    Run,
+    Slot,
+)
 
 T = TypeVar("T")
 RANKED = "(verdict='keep' OR origin='baseline' OR id=?)"
@@ -25,13 +36,11 @@ HEX = re.compile(r"[0-9a-f]{4,40}")
 
 @dataclass(frozen=True)
 class Tally:
-    """How many experiments of an agent got a verdict (None: not judged, or the baseline), and their best estimates."""
+    """How many experiments of an agent got a verdict (None: not judged, or the baseline)."""
 
     verdict: str | None
     agent: str | None
     count: int
-    least: float | None
-    most: float | None
 
 
 class Reader:
@@ -157,16 +166,26 @@ class Reader:
         )  # fmt: skip
 
     def tallies(self, campaign: int) -> list[Tally]:
-        sql = (
-            "SELECT verdict, agent, COUNT(*), MIN(estimate), MAX(estimate) FROM experiments WHERE campaign=? "
-            "GROUP BY verdict, agent"
-        )
+        sql = "SELECT verdict, agent, COUNT(*) FROM experiments WHERE campaign=? GROUP BY verdict, agent"
         return [Tally(*row) for row in self.db.execute(sql, (campaign,))]
 
-    def kept_ps(self, campaign: int) -> list[float]:
-        """P(better than its parent) of every kept experiment."""
-        sql = "SELECT p_better FROM experiments WHERE campaign=? AND verdict='keep' AND p_better IS NOT NULL"
-        return [p for (p,) in self.db.execute(sql, (campaign,))]
+    def verdicts(self, campaign: int) -> dict[str, int]:
+        """How many experiments got each verdict. Three seeks and a count each: a third of what grouping them takes."""
+        sql = "SELECT COUNT(*) FROM experiments WHERE campaign=? AND verdict=?"
+        found = {verdict: int(self.value(sql, campaign, verdict)) for verdict in VERDICTS}
+        return {verdict: count for verdict, count in found.items() if count}
+
+    def best_of(self, campaign: Campaign, agent: str) -> float | None:
+        """The best estimate among what an agent keeps."""
+        best = "MIN" if campaign.better == "lower" else "MAX"
+        sql = f"SELECT {best}(estimate) FROM experiments WHERE campaign=? AND verdict='keep' AND agent=?"
+        found = self.value(sql, campaign.id, agent)
+        return None if found is None else float(found)
+
+    def real(self, campaign: int) -> float:
+        """How many kept experiments are expected to be really better than their parents: the sum of their P."""
+        sql = "SELECT TOTAL(p_better) FROM experiments WHERE campaign=? AND verdict='keep'"
+        return float(self.value(sql, campaign))
 
     def repeats(self, campaign: Campaign, klass: int | None) -> list[list[float]]:
         """The scores of each experiment that was measured more than once in a class."""
@@ -180,10 +199,10 @@ class Reader:
     def measured(self, campaign: Campaign) -> dict[str, int]:
         """Runs that are over with a result (a crash is one), by purpose. Campaigns of a ledger follow one another."""
         sql = (
-            "SELECT purpose, COUNT(*) FROM runs WHERE status IN ('finished','crashed') AND queued>=? AND queued<=? "
-            "GROUP BY purpose"
+            "SELECT COUNT(*) FROM runs WHERE status IN ('finished','crashed') AND purpose=? AND queued>=? AND queued<=?"
         )
-        return dict(self.db.execute(sql, (campaign.created, _until(campaign))))
+        found = {p: int(self.value(sql, p, campaign.created, _until(campaign))) for p in PURPOSES}
+        return {purpose: count for purpose, count in found.items() if count}
 
     def busy(self, campaign: Campaign, now: float) -> float:
         """Seconds of slots in use; of what still runs, until `now`."""

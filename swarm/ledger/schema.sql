@@ -58,6 +58,8 @@ CREATE TABLE runs (                 -- one measurement of an experiment
 );
 CREATE INDEX runs_by_experiment ON runs(experiment);
 CREATE INDEX runs_open ON runs(status) WHERE status IN ('queued','running');
+CREATE INDEX runs_over ON runs(purpose, queued) WHERE status IN ('finished','crashed');
+CREATE INDEX runs_again ON runs(experiment) WHERE purpose != 'screen';
 CREATE TABLE attempts (             -- each try of a run; lost: by the machine, tried again
   run INTEGER NOT NULL REFERENCES runs(id), n INTEGER NOT NULL, slot TEXT NOT NULL, boot_id TEXT NOT NULL,
   started REAL NOT NULL, ended REAL, outcome TEXT CHECK (outcome IN ('finished','crashed','lost','cancelled')), why TEXT,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 VERDICTS = ("keep", "discard", "crash", "conflict", "answered", "cancelled")
+PURPOSES = ("baseline", "screen", "confirm", "reference", "person")
 ORIGINS = ("baseline", "submit", "stack", "try", "promote", "imported")
 
 

@@ -91,11 +91,6 @@ def verdict(p: float, lines: int) -> str:
     return "keep" if p >= 0.5 else "discard"
 
 
-def real_keeps(ps: Iterable[float]) -> float:
-    """How many of the kept changes are expected to be real: the sum of their posteriors."""
-    return math.fsum(ps)
-
-
 def detectable(sd: float, n: int = 1) -> float:
     """The difference that n runs against n runs tell apart at 5 % (one-sided) with power 0.8: 2.49 sd sqrt(2/n)."""
     return 2.49 * sd * math.sqrt(2.0 / n)

@@ -10,7 +10,7 @@ from swarm import procs
 from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
-from swarm.research.judging import detectable, pooled, real_keeps
+from swarm.research.judging import detectable, pooled
 from swarm.views.ranking import JUDGED, Judge, Row, verdicts
 from swarm.workspace import Workspace
 
@@ -111,7 +111,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         at = _moment(reader, campaign, now, alive)
         judge = Judge(reader, campaign)
         tallies = reader.tallies(campaign.id)
-        count = verdicts(tallies, reader, campaign)
+        count = verdicts(_summed(tallies), reader, campaign)
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
         noise = pooled(reader.repeats(campaign, home), None) if home is not None else None
@@ -129,7 +129,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             df=known.df if known else 0.0, detectable=detectable(known.sd) if known else None,
             device="core" if slots and slots[0].devices.startswith("cpu") else "gpu", slots=len(slots),
             busy=_share(campaign, slots, spent, at), slot_seconds=spent, runs=reader.measured(campaign),
-            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=real_keeps(reader.kept_ps(campaign.id)),
+            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=reader.real(campaign.id),
             discarded=count.get("discard", 0), crashed=count.get("crash", 0),
             other=sum(count.get(v, 0) for v in ("conflict", "answered", "cancelled")), promoted=len(standing),
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id),
@@ -142,8 +142,16 @@ def _moment(reader: Reader, campaign: Campaign, now: float, alive: bool) -> floa
     """Time stands still for a campaign that ended or that nobody works on."""
     if campaign.ended is not None:
         return campaign.ended
-    last = reader.value("SELECT at FROM events WHERE campaign=? ORDER BY seq DESC LIMIT 1", campaign.id)
+    last = reader.value("SELECT at FROM events WHERE +campaign=? ORDER BY seq DESC LIMIT 1", campaign.id)
     return now if alive else float(last or campaign.created)
+
+
+def _summed(tallies: list[Tally]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for tally in tallies:
+        if tally.verdict is not None:
+            found[tally.verdict] = found.get(tally.verdict, 0) + tally.count
+    return found
 
 
 def _stop(campaign: Campaign, at: float) -> dict[str, Any]:
@@ -178,7 +186,7 @@ def _agents(
                 tuple(g for g in going if g.agent == agent.name or g.slot in mine), queued.get(agent.name, 0),
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict in JUDGED),
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict == "keep"),
-                _best_of(tallies, agent.name, campaign), behind == 0, agent.name in rebasing, behind,
+                reader.best_of(campaign, agent.name), behind == 0, agent.name in rebasing, behind,
             )
         )  # fmt: skip
     return rows
@@ -189,12 +197,6 @@ def _behind(reader: Reader, campaign: Campaign, agent: Agent, order: list[str]) 
         return 0
     on = reader.standing_on(campaign.id, agent.tip)
     return order[::-1].index(on) if on in order else len(order)
-
-
-def _best_of(tallies: list[Tally], agent: str, campaign: Campaign) -> float | None:
-    lower = campaign.better == "lower"
-    found = [t.least if lower else t.most for t in tallies if t.agent == agent and t.verdict == "keep"]
-    return next((value for value in found if value is not None), None)
 
 
 def _problems(reader: Reader, campaign: Campaign, at: float) -> tuple[Problem, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarm.ledger.reader import Reader, Tally
+from swarm.ledger.reader import Reader
 from swarm.research.experiment import Campaign, Experiment, Promotion
-from swarm.research.judging import Belief, p_less, real_keeps
+from swarm.research.judging import Belief, p_less
 from swarm.research.leaderboard import state_of
 
 JUDGED = ("keep", "discard", "crash")
@@ -102,24 +102,18 @@ def board(reader: Reader, n: int = 10, raw: bool = False, everything: bool = Fal
         rows = [judge.row(e, rank) for rank, e in enumerate(reader.top(campaign, home, n, raw, everything), 1)]
         shown = {r.experiment for r in rows}
         below = [judge.of(i) for i in dict.fromkeys((campaign.best, campaign.baseline)) if i and i not in shown]
-        count = verdicts(reader.tallies(campaign.id), reader, campaign)
+        count = verdicts(reader.verdicts(campaign.id), reader, campaign)
         sql = "SELECT COUNT(*) FROM experiments WHERE campaign=? AND estimate IS NOT NULL AND klass IS NOT ?"
         many = reader.value("SELECT COUNT(DISTINCT klass) FROM slots WHERE campaign=?", campaign.id) > 1
         elsewhere = int(reader.value(sql, campaign.id, home)) if many else 0
         return Board(
             campaign.metric, campaign.better, judge.hardware(home), tuple(rows), tuple(r for r in below if r),
-            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), real_keeps(reader.kept_ps(campaign.id)),
+            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), reader.real(campaign.id),
             elsewhere, raw,
         )  # fmt: skip
 
 
-def verdicts(tallies: list[Tally], reader: Reader, campaign: Campaign) -> dict[str, int]:
+def verdicts(found: dict[str, int], reader: Reader, campaign: Campaign) -> dict[str, int]:
     """Experiments by verdict; the baseline is none."""
-    found: dict[str, int] = {}
-    for tally in tallies:
-        if tally.verdict is not None:
-            found[tally.verdict] = found.get(tally.verdict, 0) + tally.count
     verdict = reader.value("SELECT verdict FROM experiments WHERE id=?", campaign.baseline)
-    if verdict is not None:
-        found[verdict] -= 1
-    return found
+    return found if verdict is None else {**found, verdict: found[verdict] - 1}

@@ -15,7 +15,6 @@ from swarm.research.judging import (
     p_less,
     pooled,
     posterior,
-    real_keeps,
     verdict,
 )
 
@@ -113,9 +112,7 @@ def test_fewer_lines_never_hurt(p: float, lines: int) -> None:
         assert verdict(p, lines - 1) == "keep" or lines == 0
 
 
-def test_how_many_are_real_and_what_can_be_told_apart() -> None:
-    assert real_keeps([0.5, 0.75]) == 1.25
-    assert real_keeps([]) == 0
+def test_what_can_be_told_apart() -> None:
     assert detectable(0.0017) == pytest.approx(0.0060, abs=5e-5)
     assert detectable(1.0, 4) == pytest.approx(detectable(1.0) / 2)
 

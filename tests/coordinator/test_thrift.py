@@ -1,0 +1,69 @@
+"""What a step costs with many slots: it is taken after every submission, so it must not look everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.coordinator.play import Play
+
+SLOTS = 64
+
+
+def _counted(play: Play, do: Callable[[], Any]) -> tuple[int, int]:
+    """Statements and rows read of the ledger while `do` works."""
+    found = [0, 0]
+    ledger = play.world.ledger
+    plain = ledger.all
+
+    def all_(*args: Any) -> list[Any]:
+        rows = plain(*args)
+        found[1] += len(rows)
+        return rows
+
+    ledger.all = all_  # type: ignore[method-assign]
+    ledger.db.set_trace_callback(lambda _: found.__setitem__(0, found[0] + 1))
+    try:
+        do()
+    finally:
+        ledger.db.set_trace_callback(None)
+        ledger.all = plain  # type: ignore[method-assign]
+    return found[0], found[1]
+
+
+def test_a_step_reads_the_slots_once_and_not_once_per_slot_and_agent(play: Play) -> None:
+    play.begin(8, pool=SLOTS)
+    statements, rows = _counted(play, play.step)
+    assert statements < 10 * SLOTS
+    assert rows < 10 * SLOTS
+
+
+def test_what_was_read_is_read_again_after_every_change(play: Play) -> None:
+    play.begin(2)
+    w = play.world
+    assert [s.state for s in w.slots()] == ["open", "open"]
+    w.ledger.change("slots", {"id": "1"}, state="closed")
+    assert [s.id for s in w.slots()] == ["0"]
+
+    def fail() -> None:
+        with w.ledger.tx():
+            w.ledger.change("slots", {"id": "0"}, state="closed")
+            assert w.slots() == []
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [s.id for s in w.slots()] == ["0"]
+    w.slots().clear()
+    assert [s.id for s in w.slots()] == ["0"]
+
+
+def test_who_has_something_queued(play: Play) -> None:
+    play.begin(2)
+    assert play.world.queueing() == set()
+    play.submit("a1", B=1.0)
+    assert play.world.queueing() == {"a1"}
+    play.settle()
+    assert play.world.queueing() == set()
