@@ -91,7 +91,7 @@ def _may_submit(w: World, name: str) -> Agent:
 
 def limit(w: World, agent: Agent) -> int:
     """At most so many submissions of an agent in flight."""
-    return w.width(agent) + 1
+    return w.width(agent) + w.policy.queue
 
 
 def room(w: World, agent: Agent) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ TABLES: dict[type, str] = {
 }  # fmt: skip
 
 
+@cache
 def columns(kind: type) -> str:
     """The quoted column list of a record."""
     return ", ".join(f'"{f.name}"' for f in fields(kind))

@@ -107,7 +107,7 @@ def _replaced(source: str, texts: Mapping[str, str]) -> str:
     return data.decode()
 
 
-@lru_cache(maxsize=32)  # a comparison asks several times about the same few sources
+@lru_cache(maxsize=128)  # a comparison asks several times about the same few sources, a dozen small patches in between
 def _places(source: str) -> Mapping[str, _Place]:
     try:
         data = source.encode()

@@ -1,0 +1,95 @@
+"""What a campaign came to: its books, and the truth that only the simulation knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.sim.landscape import Landscape, Values, values_of
+from swarm.ledger.ledger import Ledger
+from swarm.repo import Hub
+
+USES = ("baseline", "screen", "confirm", "reference")  # purposes of runs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Seconds are virtual. `gpu_s` = the seconds in `used` + `idle_s`."""
+
+    gpu_s: float  # slots times the campaign's time, from its start until its hours were over
+    used: dict[str, float]  # of it, by purpose
+    booked: float  # of it, by the executor's own books
+    experiments: int  # changes that were measured
+    gain: float  # true value of the baseline minus that of what is called best at the end
+    claimed: float  # the same as the campaign believes
+    records: tuple[tuple[float, float, float], ...]  # best's changes: GPU-seconds spent by then, truth before, truth after
+    verdicts: dict[str, int]
+
+    @property
+    def idle_s(self) -> float:
+        return self.gpu_s - sum(self.used.values())
+
+    @property
+    def busy(self) -> float:
+        """Share of the GPU time in which a run went."""
+        return sum(self.used.values()) / self.gpu_s
+
+    @property
+    def own(self) -> float:
+        """Share of the GPU time in which something new was measured."""
+        return self.used["screen"] / self.gpu_s
+
+    @property
+    def per_hour(self) -> float:
+        """Experiments per GPU-hour."""
+        return self.experiments / self.gpu_s * 3600
+
+    @property
+    def gain_per_hour(self) -> float:
+        """True progress per GPU-hour."""
+        return self.gain / self.gpu_s * 3600
+
+    @property
+    def false(self) -> int:
+        """Records that are no better than what they replaced."""
+        return sum(after >= before for _, before, after in self.records)
+
+
+def outcome_of(
+    ledger: Ledger, landscape: Landscape, hub: Hub, spans: Sequence[tuple[str, float, float]], slots: int
+) -> Outcome:
+    """Read the books of a campaign that has ended."""
+    campaign = ledger.campaign()
+    assert campaign is not None and campaign.best and campaign.baseline
+    begin = campaign.created
+    end = ledger.value("SELECT at FROM events WHERE kind='ended'")
+    rows = ledger.rows("SELECT r.purpose, a.started, a.ended FROM attempts a JOIN runs r ON r.id=a.run")
+    used = dict.fromkeys(USES, 0.0)
+    for purpose, started, ended in rows:
+        used[purpose] += max(0.0, min(ended, end) - started)
+
+    def truth(ident: str) -> float:
+        return landscape.truth(file_of(ledger, hub, ident))
+
+    records, before = [], truth(campaign.baseline)
+    for ident, at in ledger.rows("SELECT experiment, at FROM promotions WHERE withdrawn IS NULL ORDER BY id"):
+        records.append(((at - begin) * slots, before, truth(ident)))
+        before = truth(ident)
+    return Outcome(
+        gpu_s=(end - begin) * slots,
+        used=used,
+        booked=sum(max(0.0, min(to, end) - since) for _, since, to in spans),
+        experiments=ledger.value("SELECT COUNT(*) FROM experiments WHERE runs>0 AND origin IN ('submit','stack')"),
+        gain=truth(campaign.baseline) - truth(campaign.best),
+        claimed=(ledger.experiment(campaign.baseline).estimate or 0.0) - (ledger.experiment(campaign.best).estimate or 0.0),
+        records=tuple(records),
+        verdicts=dict(ledger.rows("SELECT verdict, COUNT(*) FROM experiments WHERE verdict IS NOT NULL GROUP BY verdict")),
+    )  # fmt: skip
+
+
+def file_of(ledger: Ledger, hub: Hub, ident: str) -> Values:
+    """The constants of an experiment as it was measured."""
+    commit = ledger.experiment(ident).commit
+    assert commit is not None
+    return values_of(hub.read(commit, str(Path("train.py"))).decode())
