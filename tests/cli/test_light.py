@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -35,8 +36,15 @@ def night(place: Workspace) -> Workspace:
 
 def loaded(folder: Path, *words: str) -> set[str]:
     """The packages that a fresh interpreter has loaded after the command."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LOADED, *words],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     code, names = json.loads(done.stdout.splitlines()[-1])
     assert code == 0, done.stderr
