@@ -6,7 +6,6 @@ the disk), shim/ (the clock). A person's own HOME, tmux server and ledger are ne
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
@@ -118,8 +117,7 @@ class Soak:
         self.owner.end()
         self.diary.note("ended")
         wrong = []
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.swarm("resume")
+        self._resume()
         judged = self._judged()
         for why, true in (
             ("after the faults nothing more was judged", lambda: self._judged() > judged),
@@ -172,10 +170,20 @@ class Soak:
         if procs.held(self.workspace.keeper) or procs.held(self.workspace.lock):
             self._alive = now
         elif now - self._alive > LOOK and not self.disk.full:
-            self._alive = now
-            self.restarts["resume"] += 1
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.swarm("resume")
+            self._resume()
+            self._alive = time.monotonic()
+
+    def _resume(self) -> None:
+        """`swarm resume`; what it complains of is said."""
+        self.restarts["resume"] += 1
+        try:
+            done = self.swarm("resume")
+        except subprocess.TimeoutExpired:
+            self.say("swarm resume did not come back")
+            return
+        if done.returncode:
+            self.restarts["resume that failed"] += 1
+            self.say(f"swarm resume: {' '.join((done.stdout + done.stderr).split())[:400]}")
 
     def _state(self) -> str:
         found = rows(self.workspace.ledger, "SELECT state FROM campaigns ORDER BY id DESC LIMIT 1")

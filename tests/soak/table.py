@@ -37,7 +37,7 @@ def table(soak: Soak) -> str:
         ("acknowledged", said.count('"did": "submitted"')),
         ("lives of the coordinator", logged.count("listening on")),
     ]
-    lines += [("swarm resume", soak.restarts["resume"])]
+    lines += [(f"swarm {name}", n) for name, n in sorted(soak.restarts.items())]
     lines += [(f"fault: {name}", n) for name, n in sorted(soak.faults.done.items())]
     lines += [(f"owner: {name}", n) for name, n in sorted(soak.owner.done.items())]
     lines += [(f"refused: {name}", n) for name, n in soak.owner.refused.most_common(8)]
