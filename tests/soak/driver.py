@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -71,6 +72,7 @@ class Soak:
         self.restarts: Counter[str] = Counter()
         self._looked = 0.0
         self._alive = time.monotonic()
+        self._reviving = threading.Thread()
 
     @property
     def _seconds(self) -> float:
@@ -115,6 +117,8 @@ class Soak:
         """All faults undone, one more result to show that it goes on, then `swarm stop` and the end of everything."""
         self.faults.undo_all()
         self.owner.end()
+        if self._reviving.is_alive():
+            self._reviving.join()
         self.diary.note("ended")
         wrong = []
         self._resume()
@@ -167,11 +171,11 @@ class Soak:
         if now - self._looked < LOOK:
             return
         self._looked = now
-        if procs.held(self.workspace.keeper) or procs.held(self.workspace.lock):
+        if self._reviving.is_alive() or procs.held(self.workspace.keeper) or procs.held(self.workspace.lock):
             self._alive = now
         elif now - self._alive > LOOK and not self.disk.full:
-            self._resume()
-            self._alive = time.monotonic()
+            self._reviving = threading.Thread(target=self._resume, name="reviving", daemon=True)
+            self._reviving.start()  # faults go on meanwhile
 
     def _resume(self) -> None:
         """`swarm resume`; what it complains of is said."""
