@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
-from swarm.coordinator.planting import mend, put_on_tip
+from swarm.coordinator.planting import branch, mend, put_on_tip
 from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
-from swarm.errors import Refused
+from swarm.errors import Refused, SwarmError
 from swarm.ledger import search
+from swarm.ledger.ledger import Error as LedgerError
 from swarm.research.constants import changes, kind_of, with_values
 from swarm.research.experiment import Agent, Experiment
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = 2000  # characters kept
 PATCH = 20_000  # characters of a diff told back
@@ -43,11 +47,15 @@ def submit(
     files = trees.editable(name)
     head = trees.head(name)
     answer = queue(w, agent, files, description, hypothesis, expect, against)
-    # the ledger's word: the branch in the hub may be the agent's own doing
-    ours = w.ledger.value('SELECT "commit" FROM refs WHERE name=?', f"refs/heads/swarm/{name}")
-    if head and head not in (base, ours) and w.hub.resolve(head):
-        w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
-    put_on_tip(w, name)
+    try:
+        # the ledger's word: the branch in the hub may be the agent's own doing
+        ours = w.ledger.value('SELECT "commit" FROM refs WHERE name=?', branch(name))
+        if head and head not in (base, ours) and w.hub.resolve(head):
+            w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
+        put_on_tip(w, name)
+    except (SwarmError, OSError, LedgerError):  # it is in the queue all the same, and that is what the agent must hear
+        w.unmoved.pop(branch(name), None)
+        log.exception("the worktree of %s was not put on its tip; its next question does that", name)
     return answer
 
 

@@ -18,10 +18,12 @@ class Damaged(Failed):
 
 
 def verify(hub: Commits, commit: str) -> None:
-    """Read the commit, its trees and its files, a process for each level. Raises Damaged."""
+    """Read the commit, its trees and its files, a process for each level. Raises Damaged, or Failed when it cannot be said."""
     todo = [commit]
     while todo:
         answer = hub.ask("cat-file", "--batch", data="\n".join(todo).encode() + b"\n")
+        if answer.code < 0:  # killed by a signal: that says nothing about the commit
+            raise Failed(f"git cat-file was ended by signal {-answer.code}.")
         if answer.code:
             raise Damaged(f"{commit} cannot be read any more: {answer.error[-300:]}")
         todo = list(dict.fromkeys(_walk(answer.out, todo)))

@@ -12,6 +12,7 @@ import pytest
 import swarm
 from swarm.errors import SwarmError
 from swarm.ledger.ledger import Ledger
+from tests.faults.checker import Checker
 from tests.faults.effects import Effects, clear, full
 from tests.faults.scenes import SCENES, Scene
 from tests.faults.stage import Stage
@@ -34,8 +35,8 @@ def full_at(theatre: Theatre, at: int, mode: str, times: int = 2) -> None:
         else:
             break
     try:
-        if not said:  # what the ledger has is done; the hub's refs follow when there is room
-            assert theatre.effects.hit == "refs", "nothing was said"
+        if not said:  # what the ledger has is done; refs, and the worktree of who submitted, follow when there is room
+            assert theatre.effects.hit == "refs" or theatre.scene.name.startswith("submit"), "nothing was said"
         else:
             assert clear(said[0]), said[0]
         theatre.effects.arm(0, "before")
@@ -80,6 +81,33 @@ def test_what_was_done_is_said_though_its_refs_find_no_room(tmp_path: Path) -> N
     stage.settle()
     assert stage.hub.refs() == stage.ledger.refs()
     assert ident in stage.promised
+
+
+def test_a_submission_is_acknowledged_though_its_worktree_finds_no_room(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage", Effects(full))
+    stage.open()
+    stage.spawn(1)
+    stage.settle()
+    stage.effects.arm(0, "before")
+    put = stage.world.worktrees.hub.git
+
+    def no_room(*args: str, **more: object) -> bytes:
+        if "read-tree" in args:
+            raise full("read-tree")
+        return put(*args, **more)  # type: ignore[arg-type]
+
+    stage.hub.git = no_room  # type: ignore[method-assign,assignment]
+    ident = stage.submit("a0", A=0.5)
+    stage.hub.git = put  # type: ignore[method-assign]
+    assert stage.story.contact("a0", final=True)["base"] == "e0001"
+    assert "A = 1.0" in (stage.workspace.worktree("a0") / "train.py").read_text()
+    stage.settle()
+    assert stage.e(ident).verdict == "keep"
+    following = stage.submit("a0", B=1.0)
+    stage.settle()
+    assert stage.e(following).verdict == "keep"
+    stage.close()
+    Checker(stage.workspace.root).check(stage.promised)
 
 
 def test_a_disk_that_stays_full_costs_no_experiment_its_verdict(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from swarm.errors import SwarmError
 from swarm.repo import Hub
-from swarm.repo.call import Failed
+from swarm.repo.call import Answer, Failed
+from swarm.repo.proof import Damaged, verify
 from tests.repo.conftest import FILES, git
 
 
@@ -118,6 +119,14 @@ def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str, ago: float
     os.utime(lock, (time.time() - ago,) * 2)
     hub.set_refs({"refs/heads/best": base})
     assert hub.refs() == {"refs/heads/best": base}
+
+
+def test_a_git_that_is_killed_says_nothing_about_a_commit(hub: Hub, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the experiment would be a crash for good."""
+    monkeypatch.setattr(hub, "ask", lambda *args, **more: Answer(-9, b"", ""))
+    with pytest.raises(Failed) as failed:
+        verify(hub, base)
+    assert not isinstance(failed.value, Damaged)
 
 
 def test_what_git_says_is_about_what_went_wrong(hub: Hub, base: str) -> None:

@@ -6,13 +6,13 @@ the disk), shim/ (the clock). A person's own HOME, tmux server and ledger are ne
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -72,6 +72,7 @@ class Soak:
         self.restarts: Counter[str] = Counter()
         self._looked = 0.0
         self._alive = time.monotonic()
+        self._reviving = threading.Thread()
 
     @property
     def _seconds(self) -> float:
@@ -116,10 +117,11 @@ class Soak:
         """All faults undone, one more result to show that it goes on, then `swarm stop` and the end of everything."""
         self.faults.undo_all()
         self.owner.end()
+        if self._reviving.is_alive():
+            self._reviving.join()
         self.diary.note("ended")
         wrong = []
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.swarm("resume")
+        self._resume()
         judged = self._judged()
         for why, true in (
             ("after the faults nothing more was judged", lambda: self._judged() > judged),
@@ -169,13 +171,23 @@ class Soak:
         if now - self._looked < LOOK:
             return
         self._looked = now
-        if procs.held(self.workspace.keeper) or procs.held(self.workspace.lock):
+        if self._reviving.is_alive() or procs.held(self.workspace.keeper) or procs.held(self.workspace.lock):
             self._alive = now
         elif now - self._alive > LOOK and not self.disk.full:
-            self._alive = now
-            self.restarts["resume"] += 1
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.swarm("resume")
+            self._reviving = threading.Thread(target=self._resume, name="reviving", daemon=True)
+            self._reviving.start()  # faults go on meanwhile
+
+    def _resume(self) -> None:
+        """`swarm resume`; what it complains of is said."""
+        self.restarts["resume"] += 1
+        try:
+            done = self.swarm("resume")
+        except subprocess.TimeoutExpired:
+            self.say("swarm resume did not come back")
+            return
+        if done.returncode:
+            self.restarts["resume that failed"] += 1
+            self.say(f"swarm resume: {' '.join((done.stdout + done.stderr).split())[:400]}")
 
     def _state(self) -> str:
         found = rows(self.workspace.ledger, "SELECT state FROM campaigns ORDER BY id DESC LIMIT 1")

@@ -18,6 +18,7 @@ from tests.soak.plan import Event
 KILLS = {
     "kill coordinator": ("coordinator",), "kill keeper": ("keeper",), "kill both": ("keeper", "coordinator"),
     "kill agent": ("agent",), "kill run": ("run",), "kill tmux": (SERVER,),
+    "kill helper": ("",),
 }  # fmt: skip
 STOPPABLE = ("coordinator", "keeper", "agent", "agent", "run", "run", SERVER, "")
 
@@ -67,7 +68,7 @@ class Faults:
         process = _picked([p for p in self.family() if p.kind == kind], pick)
         if process is None or not hit(process, signal.SIGKILL):
             return False
-        self.diary.note("fault", what=f"kill {kind.split()[0]}", pid=process.pid)
+        self.diary.note("fault", what=f"kill {(kind or 'helper').split()[0]}", pid=process.pid)
         return True
 
     def _fill(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # how often, among all faults. tmux is rare: all agents start anew after it, and one that falls eight times in a row with
 # less than five minutes between is given up (coordinator/watch.py).
 FAULTS = {
-    "kill coordinator": 16, "kill keeper": 4, "kill both": 4, "kill agent": 24, "kill run": 30, "kill tmux": 1,
+    "kill coordinator": 16, "kill keeper": 4, "kill both": 4, "kill agent": 24, "kill run": 30, "kill tmux": 1, "kill helper": 8,
     "disk full": 8, "clock": 8, "stop pid": 30,
 }  # fmt: skip
 ACTS = {"promote": 5, "undo": 2, "try": 5, "tell": 5, "pause": 1}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from tests.soak.driver import Soak
 from tests.soak.owner import rows
 
@@ -28,11 +31,21 @@ def table(soak: Soak) -> str:
     """The closing table: the ledger's figures, the faults, the restarts, what the diary acknowledged."""
     said = "".join(path.read_text() for path in soak.diaries.glob("*.jsonl"))
     log = soak.workspace.log
-    lives = sum(path.read_text(errors="replace").count("listening on") for path in log.parent.glob(log.name + "*"))
+    logged = "".join(path.read_text(errors="replace") for path in sorted(log.parent.glob(log.name + "*")))
     lines = [(name, rows(soak.workspace.ledger, sql)[0][0]) for name, sql in FIGURES.items()]
-    lines += [("acknowledged", said.count('"did": "submitted"')), ("lives of the coordinator", lives)]
-    lines += [("swarm resume", soak.restarts["resume"])]
+    lines += [
+        ("acknowledged", said.count('"did": "submitted"')),
+        ("lives of the coordinator", logged.count("listening on")),
+    ]
+    lines += [(f"swarm {name}", n) for name, n in sorted(soak.restarts.items())]
     lines += [(f"fault: {name}", n) for name, n in sorted(soak.faults.done.items())]
     lines += [(f"owner: {name}", n) for name, n in sorted(soak.owner.done.items())]
     lines += [(f"refused: {name}", n) for name, n in soak.owner.refused.most_common(8)]
+    lines += [(f"in the log: {text}", n) for text, n in errors(logged, str(soak.workspace.root)).most_common(12)]
     return "\n" + "\n".join(f"  {n:>7}  {name}" for name, n in lines)
+
+
+def errors(log: str, root: str) -> Counter[str]:
+    """The exceptions in the coordinator's log, without what differs from one to the next."""
+    found = re.findall(r"^[\w.]*(?:Error|Failed|Exception|Damaged|Missing)\b.*$", log, re.M)
+    return Counter(re.sub(r"[0-9a-f]{7,}|[0-9]+", "N", line.replace(root, "…"))[:150] for line in found)
