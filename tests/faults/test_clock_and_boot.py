@@ -142,4 +142,4 @@ def test_a_ledger_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     (tmp_path / "results.db").mkdir()
     with pytest.raises(SwarmError, match="cannot write the ledger") as error:
         Ledger(tmp_path / "results.db")
-    assert "disk full" in error.value.hint
+    assert "Move it away" in error.value.hint
