@@ -21,6 +21,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 PATIENCE = 30.0  # seconds a coordinator that is being restarted is waited for
 SLOW = 300.0  # seconds one answer may take beyond the `timeout` that was asked for
 AGAIN = ("wait", "constants", "pause")  # POST verbs that may be said twice
+NAMED = ("undo", "tell")  # and these, since each request of them has a name by which the coordinator knows it again
 
 
 class Unanswered(SwarmError):
@@ -62,8 +63,11 @@ class Client:
 
     def post(self, path: str, /, **body: Any) -> Answer:
         """POST the fields to /v1/`path` as JSON. Raises as `get` does."""
+        verb = path.rpartition("/")[2]
+        if verb in NAMED:
+            body = {"request": os.urandom(12).hex(), **body}
         text = json.dumps(body, ensure_ascii=False).encode()
-        again = path.rpartition("/")[2] in AGAIN
+        again = verb in AGAIN or verb in NAMED
         return self._ask("POST", _path(path), text, float(body.get("timeout") or 0), again)
 
     def alive(self) -> bool:

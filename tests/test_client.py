@@ -111,7 +111,7 @@ def test_get_and_post(place: Place) -> None:
     get, post = place.heard
     assert get == ("GET", "/v1/events?after=3", "Bearer secret", b"")
     assert post[:3] == ("POST", "/v1/agents/gpu0/tell", "Bearer secret")
-    assert json.loads(post[3]) == {"text": "ü"}
+    assert json.loads(post[3])["text"] == "ü"
 
 
 def test_a_refusal_is_said_as_it_is(place: Place) -> None:
@@ -197,6 +197,18 @@ def test_what_may_have_been_done_is_not_said_twice(place: Place) -> None:
         place.client.post("submit", description="d")
     assert len(place.heard) == 1
     assert place.client.post("submit", description="d") == {"ok": True}
+
+
+@pytest.mark.usefixtures("keeper")
+@pytest.mark.parametrize("path", ["promote/undo", "agents/gpu0/tell"])
+def test_what_has_a_name_is_said_again_under_the_same_one(place: Place, path: str) -> None:
+    place.open(hangs_up, says(200, {"n": 2}))
+    assert place.client.post(path, text="hi") == {"n": 2}
+    first, second = (json.loads(body) for _, _, _, body in place.heard)
+    assert first == second
+    assert len(first["request"]) == 24
+    place.client.post(path, text="hi")
+    assert json.loads(place.heard[-1][3])["request"] != first["request"]
 
 
 @pytest.mark.usefixtures("keeper")

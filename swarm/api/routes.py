@@ -170,8 +170,8 @@ def _for_owner(router: APIRouter, desk: Desk) -> None:
         return await desk.ask(lambda story: story.promote(**body.model_dump()))
 
     @router.post("/promote/undo")
-    async def undo() -> Answer:
-        return await desk.ask(lambda story: story.undo())
+    async def undo(body: wire.Undo | None = None) -> Answer:
+        return await desk.ask(lambda story: story.undo(request=body.request if body else None))
 
     @router.post("/pause")
     async def pause() -> Answer:
@@ -189,7 +189,7 @@ def _for_owner(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/agents/{name}/tell")
     async def tell(name: Name, body: wire.Tell) -> Answer:
-        return await desk.ask(lambda story: story.tell(name, text=body.text))
+        return await desk.ask(lambda story: story.tell(name, **body.model_dump()))
 
 
 def _long_polls(router: APIRouter, desk: Desk) -> None:

@@ -20,6 +20,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Source = Annotated[str, StringConstraints(max_length=1 << 20)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 What = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Request = Annotated[str, StringConstraints(pattern=NAME)]  # the same again: it was done already
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -97,6 +98,10 @@ class Promote(Asked):
     hold: bool = False
 
 
+class Undo(Asked):
+    request: Request | None = None
+
+
 class Resume(Asked):
     stop: Stop | None = None
 
@@ -108,6 +113,7 @@ class Halt(Asked):
 
 class Tell(Asked):
     text: Text
+    request: Request | None = None
 
 
 class Submit(Asked):

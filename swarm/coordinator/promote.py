@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from swarm.coordinator import confirm, pollinate
+from swarm.coordinator import confirm, once, pollinate
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.research.experiment import Experiment, Promotion
@@ -55,8 +56,15 @@ def withdraw(w: World, promotion: Promotion, p: float) -> None:
         w.say("withdrawn", None, promotion.experiment, to=to, p=p)
 
 
-def undo(w: World) -> dict[str, Any]:
-    """A person takes the last promotion back. Raises Refused when best is the baseline."""
+def undo(w: World, request: str | None = None) -> dict[str, Any]:
+    """A person takes the last promotion back. The same request again undoes no second one.
+
+    Raises Refused when best is the baseline.
+    """
+    done = once.before(w, "withdrawn", request)
+    if done is not None:
+        back = str(json.loads(done.data)["to"])
+        return {"experiment": back, "previous": done.experiment, **_card(w, back, "")}
     last = standing(w)
     if last is None or last.previous is None:
         raise Refused("nothing was promoted yet: best is the baseline.", "swarm leaderboard shows what there is.")
@@ -64,7 +72,7 @@ def undo(w: World) -> dict[str, Any]:
         w.ledger.change("promotions", {"id": last.id}, withdrawn=w.now)
         w.set_experiment(last.experiment, dropped=1)
         _move(w, last.previous)
-        w.say("withdrawn", None, last.experiment, to=last.previous, by="person")
+        w.say("withdrawn", None, last.experiment, to=last.previous, by="person", **once.named(request))
     return {"experiment": last.previous, "previous": last.experiment, **_card(w, last.previous, "")}
 
 

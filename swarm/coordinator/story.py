@@ -17,6 +17,7 @@ from swarm.coordinator import (
     dispatch,
     ending,
     note,
+    once,
     pollinate,
     promote,
     recover,
@@ -149,8 +150,9 @@ class Story:
     def promote(self, what: str, force: bool = False, hold: bool = False) -> dict[str, Any]:
         return self._do(promote.by_person, what, force, hold)
 
-    def undo(self) -> dict[str, Any]:
-        return self._do(promote.undo)
+    def undo(self, request: str | None = None) -> dict[str, Any]:
+        """`request`: a name; said again under the same one it is done once. So with `tell`."""
+        return self._do(promote.undo, request)
 
     def try_file(self, files: dict[str, str], description: str) -> dict[str, Any]:
         return self._do(_try, files, description)
@@ -164,8 +166,8 @@ class Story:
     def stop(self, agents: list[str] | None = None, now: bool = False) -> dict[str, Any]:
         return self._do(ending.stop, agents, now)
 
-    def tell(self, agent: str, text: str) -> dict[str, Any]:
-        return self._do(_tell, agent, text)
+    def tell(self, agent: str, text: str, request: str | None = None) -> dict[str, Any]:
+        return self._do(_tell, agent, text, request)
 
     # --- the agents' verbs ------------------------------------------------------------------------------------
 
@@ -239,9 +241,10 @@ def _try(w: World, files: dict[str, str], description: str) -> dict[str, Any]:
     return {"experiment": e.id, "commit": commit}
 
 
-def _tell(w: World, agent: str, text: str) -> dict[str, Any]:
+def _tell(w: World, agent: str, text: str, request: str | None) -> dict[str, Any]:
     w.agent(agent)
-    w.say("told", agent, None, text=text[:4000])
+    if once.before(w, "told", request) is None:
+        w.say("told", agent, None, text=text[:4000], **once.named(request))
     return {"told": agent}
 
 

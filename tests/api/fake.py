@@ -59,8 +59,8 @@ class FakeStory:
     def promote(self, what: str, force: bool, hold: bool) -> dict[str, Any]:
         return self._verb("promote", what=what, force=force, hold=hold)
 
-    def undo(self) -> dict[str, Any]:
-        return self._verb("undo")
+    def undo(self, request: str | None) -> dict[str, Any]:
+        return self._verb("undo", request=request)
 
     def pause(self) -> dict[str, Any]:
         return self._verb("pause")
@@ -71,9 +71,9 @@ class FakeStory:
     def stop(self, agents: list[str] | None, now: bool) -> dict[str, Any]:
         return self._verb("stop", agents=agents, now=now)
 
-    def tell(self, agent: str, text: str) -> dict[str, Any]:
+    def tell(self, agent: str, text: str, request: str | None) -> dict[str, Any]:
         self.news.append(text)
-        return self._verb("tell", agent=agent, text=text)
+        return self._verb("tell", agent=agent, text=text, request=request)
 
     def submit(
         self, agent: str, description: str, hypothesis: str | None, expect: float | None, on: str | None

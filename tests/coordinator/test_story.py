@@ -223,6 +223,20 @@ def test_a_person_promotes_undoes_and_holds(play: Play) -> None:
         play.story.promote("deadbee")
 
 
+def test_what_is_asked_again_by_the_same_name_is_done_once(play: Play) -> None:
+    play.begin()
+    first, second = play.measured("a0", A=5), play.measured("a1", B=9)
+    play.story.promote(first.id, force=True, hold=True)
+    play.story.promote(second.id, force=True, hold=True)
+    answers = [play.story.undo(request="r1") for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert (answers[0]["experiment"], play.world.campaign.best) == (first.id, first.id)
+    assert play.story.undo(request="r2")["experiment"] == "e0001"
+    for request in ("t1", "t1", "t2", None, None):
+        assert play.story.tell("a0", "look at B", request) == {"told": "a0"}
+    assert play.kinds().count("told") == 4
+
+
 def test_a_best_that_later_runs_do_not_bear_out_is_withdrawn(play: Play) -> None:
     play.begin()
     bad = play.measured("a0", A=5)

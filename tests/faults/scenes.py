@@ -115,6 +115,22 @@ def _one_promotion(stage: Stage) -> None:
     assert stage.world.campaign.best == "e0002"
 
 
+def _two_promotions(stage: Stage) -> None:
+    bad(stage)
+    stage.measured("a1", B=9)
+    for ident in ("e0002", "e0003"):
+        stage.story.promote(ident, force=True, hold=True)
+
+
+def _one_undone(stage: Stage) -> None:
+    assert count(stage, "promotions WHERE withdrawn IS NOT NULL") == 1
+    assert stage.world.campaign.best == "e0002"
+
+
+def _told_once(stage: Stage) -> None:
+    assert count(stage, "events WHERE kind='told'") == 1
+
+
 def _persons_file(stage: Stage) -> None:
     """A commit of the person's own repository."""
     bad(stage)
@@ -210,6 +226,8 @@ SCENES = [
           lambda s: searching(s)),
     Scene("undo", then(bad, lambda s: s.story.promote("e0002", force=True, hold=True)), lambda s: s.story.undo(),
           lambda s: searching(s)),
+    Scene("undo one of two", _two_promotions, lambda s: s.story.undo(request="r1"), _one_undone, (1, "after")),
+    Scene("tell", begin, lambda s: s.story.tell("a0", "look at B", request="t1"), _told_once, (1, "after")),
     Scene("try", begin, lambda s: s.story.try_file({"train.py": TRAIN.replace("A = 1.0", "A = 0.2")}, "mine"),
           once("try", "mine"), (5, "after")),
     Scene("stop", _running, then(lambda s: s.story.stop(), Stage.settle, lambda s: s.step(60), Stage.settle), _stopped),

@@ -29,7 +29,7 @@ VERBS = [
     ("GET", "/v1/recall"), ("GET", "/v1/diff"), ("GET", "/v1/read"), ("GET", "/v1/experiments/{experiment}/log"),
     ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"),
 ]  # fmt: skip
-PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "undo", "pause", "best")]
+PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "pause", "best")]
 SOME = settings(
     max_examples=MANY, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
