@@ -60,7 +60,7 @@ def _table(found: Board, width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for i, name in enumerate(names):
         right = name in ("   #", "n", "lines")
-        table.add_column(name, justify="right" if right else "default", no_wrap=True, min_width=wide[i])
+        table.add_column(name, justify="right" if right else "default", no_wrap=True, width=wide[i])
     table.add_column("what", width=room, overflow="fold")
     for number, (row, cells) in enumerate(zip(rows, left, strict=True)):
         if number == len(found.rows):

@@ -201,27 +201,20 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
     if not shown:
         return []
     d = _decimals(s)
+    rows = [(str(a.experiments), str(a.kept), screen.fixed(a.best, d), _on(a)) for a in shown[:MOST]]
+    heads = ("exps", "kept", "best est.", "on best")
+    right = [max(len(str(c)) for c in column) for column in zip(heads, *rows, strict=True)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("  agent", no_wrap=True)
     table.add_column("gpu" if s.device == "gpu" else "core", no_wrap=True)
     names = max(len(screen.shorter(screen.clean(a.name), 18)) for a in shown)
     wide = max(4, *(len(",".join(a.slots)) for a in shown))
-    table.add_column("now", width=max(20, width - names - wide - 44))
-    for name in ("exps", "kept", "best est."):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("on best", no_wrap=True)
-    for a in shown[:MOST]:
+    table.add_column("now", width=max(20, width - names - wide - sum(right) - 16))
+    for name, most in zip(heads, right, strict=True):
+        table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
+    for a, row in zip(shown, rows, strict=False):
         slots = ",".join(a.slots) or ("—" if a.kind == "person" else "pool")
-        best = screen.fixed(a.best, d)
-        table.add_row(
-            f"  {screen.shorter(screen.clean(a.name), 18)}",
-            slots,
-            now(a, s.at, s.device),
-            str(a.experiments),
-            str(a.kept),
-            best,
-            _on(a),
-        )
+        table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
     return [Text(""), table, *rest]
 

@@ -12,6 +12,7 @@ from swarm.research.judging import p_less
 MOST = 4  # runs of a candidate; then it did not hold
 RUNS = 2  # before a promotion
 CLOSE = 200  # candidates looked at
+OVER = "status IN ('finished','crashed')"  # word for word as the index says it
 IDLE_RUNS = 12  # an idle slot measures best and baseline up to so many times
 
 
@@ -33,7 +34,7 @@ def _overtaken(w: World) -> bool:
     rows = w.ledger.all(
         Experiment,
         "WHERE campaign=? AND verdict='keep' AND dropped=0 AND id IN (SELECT experiment FROM runs WHERE purpose='confirm' "
-        "AND status='finished') AND id NOT IN (SELECT experiment FROM promotions)",
+        f"AND {OVER} AND status='finished') AND id NOT IN (SELECT experiment FROM promotions)",
         w.campaign.id,
     )
     for e in rows:
@@ -143,7 +144,8 @@ def _share(w: World, slots: int) -> float:
     began = w.campaign.searching
     if began is None or w.now <= began:
         return 0.0
-    spent = w.ledger.value("SELECT SUM(seconds) FROM runs WHERE purpose='confirm' AND started>?", began) or 0.0
+    sql = f"SELECT SUM(seconds) FROM runs WHERE purpose='confirm' AND {OVER} AND started>?"
+    spent = w.ledger.value(sql, began) or 0.0
     return float(spent) / ((w.now - began) * max(1, slots))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from importlib import resources
 from pathlib import Path
 
 from swarm.errors import SwarmError
@@ -98,6 +97,8 @@ def _todo(path: Path | None, error: Exception) -> str:
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     if check(db, path) == VERSION:
         return
+    from importlib import resources  # half as long to load as SQLite; who only reads does without
+
     schema = resources.files("swarm.ledger").joinpath("schema.sql").read_text()
     db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version={VERSION};\nCOMMIT;")
 

@@ -46,6 +46,8 @@ CREATE INDEX experiments_by_parent ON experiments(parent);
 CREATE INDEX experiments_by_tree ON experiments(campaign, tree);
 CREATE INDEX experiments_by_stage ON experiments(campaign, stage) WHERE stage != 'done';
 CREATE INDEX experiments_by_verdict ON experiments(campaign, verdict, agent, estimate, p_better);
+CREATE INDEX experiments_kept ON experiments(campaign, estimate) WHERE verdict = 'keep' AND dropped = 0;
+CREATE INDEX experiments_by_bound ON experiments(bound);
 CREATE INDEX experiments_by_commit ON experiments("commit");
 CREATE TABLE runs (                 -- one measurement of an experiment
   id INTEGER PRIMARY KEY, experiment TEXT NOT NULL REFERENCES experiments(id),

@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from swarm import clock, procs
-from swarm.cli import news, plot, status, watch
+from swarm.cli import news, plot, screen, status, watch
 from swarm.cli.picture import AXES, picture_of
 from swarm.errors import SwarmError, UsageError
 from swarm.ledger.reader import Reader
 from swarm.research.experiment import Event
+from swarm.views import snapshot
 from swarm.workspace import Workspace
 from tests.cli.test_screens_board import harmless
 from tests.cli.test_screens_words import HOSTILE
@@ -230,3 +232,14 @@ def test_reading_screens_start_without_heavy_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_big_numbers_are_shown_whole(night: Night, workspace: Workspace) -> None:
+    with Reader(workspace.ledger) as reader:
+        found = snapshot(reader, night.now, True)
+    busy = [replace(a, experiments=12500, kept=3492, behind=1859, on_best=False) for a in found.agents]
+    drawn = screen.console(100)
+    with drawn.capture() as shown:
+        drawn.print(status.draw(replace(found, agents=tuple(busy))))
+    lines = harmless(shown.get())
+    assert sum("12500  3492" in line and "no, 1859 behind" in line for line in lines) == len(busy)

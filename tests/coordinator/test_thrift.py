@@ -67,3 +67,38 @@ def test_who_has_something_queued(play: Play) -> None:
     assert play.world.queueing() == {"a1"}
     play.settle()
     assert play.world.queueing() == set()
+
+
+def _scans(play: Play, do: Callable[[], Any]) -> set[str]:
+    """Statements of `do` that read one of the big tables from end to end."""
+    said: set[str] = set()
+    db = play.world.ledger.db
+    db.set_trace_callback(said.add)
+    try:
+        do()
+    finally:
+        db.set_trace_callback(None)
+    found = set()
+    for sql in said:
+        if not sql.startswith(("SELECT", "UPDATE")):
+            continue
+        plan = [str(row[3]) for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        found |= {f"{step}: {sql}" for step in plan if step in BIG}
+    return found
+
+
+# without an index a MAX is a "SEARCH", too; that of a rowid is one look
+BIG = {"SEARCH experiments", *(f"SCAN {table}" for table in ("experiments", "runs", "attempts", "events"))}
+
+
+def test_nothing_that_is_done_over_and_over_reads_a_whole_table(play: Play) -> None:
+    play.begin(2)
+
+    def work() -> None:
+        for n in range(4):
+            play.submit(f"a{n % 2}", A=0.9 - n / 10, B=2.0 + n / 100)
+            play.settle()
+            play.story.contact(f"a{n % 2}", final=True)
+
+    assert _scans(play, work) == set()
+    assert play.world.ledger.value("SELECT COUNT(*) FROM runs WHERE purpose='confirm'")
