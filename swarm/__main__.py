@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+RARELY = (50_000, 20, 50)  # objects made between two looks for garbage: modules that are being loaded are none
+
 
 def main() -> None:
     """Run what the command line says and exit with its code: 0, 1 expected, 2 usage, 3 unexpected, 130 ctrl-C."""
+    gc.set_threshold(*RARELY)
     if len(sys.argv) == 3 and sys.argv[1] in ("_keeper", "_coordinator"):
         _daemon(sys.argv[1], Path(sys.argv[2]))
         return

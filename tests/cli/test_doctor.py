@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,18 @@ def test_doctor_tells_of_the_clients(
     out = typed("doctor")[1]
     assert "2.1.3, logged in by ANTHROPIC_API_KEY" in out and "very-secret" not in out
     assert "npm install -g @openai/codex" in out
+
+
+def test_our_own_python_is_looked_at_as_another_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without starting it: the same answer, and what only PYTHONPATH shows us is not there for a run either."""
+    names = ("pytest", "pydantic", "no-such-package")
+    assert machine.interpreter(None, names) == machine.interpreter(sys.executable, names)
+    info = tmp_path / "torch_of_a_neighbour-9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch-of-a-neighbour\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen, hidden = {"torch-of-a-neighbour": "9.9"}, {}
+    for pythonpath, found in (("", seen), (str(tmp_path), hidden)):
+        monkeypatch.setenv("PYTHONPATH", pythonpath)
+        asked = machine.interpreter(None, ("torch-of-a-neighbour",))
+        assert asked is not None and asked.packages == found

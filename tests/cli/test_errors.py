@@ -135,6 +135,20 @@ def test_the_daemon_imports_nothing_that_draws(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=environment())
 
 
+@pytest.mark.parametrize(("word", "code", "said"), [("--version", 0, "swarm "), ("--nonsense", 2, "")])
+def test_it_leaves_at_once_but_leaves_nothing_unsaid(word: str, code: int, said: str) -> None:
+    script = (
+        "import atexit, sys\natexit.register(print, 'last words')\n"
+        f"sys.argv=['swarm', {word!r}]\nfrom swarm.__main__ import main\nmain()\nprint('never said')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == code
+    assert done.stdout.startswith(said) and done.stdout.endswith("last words\n")
+    assert "never said" not in done.stdout
+
+
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     """`swarm --help | head -1`: the reader goes away before we write."""
     reading, writing = os.pipe()
