@@ -99,16 +99,34 @@ def _drop(w: World, e: Experiment, p: float, n: int, why: str) -> bool:
 
 
 def withdraw(w: World) -> bool:
-    """A best whose later runs bring P(better than its predecessor) under 0.5 is withdrawn, unless a person holds it."""
+    """A best whose later runs bring P(better than its predecessor) under 0.5, or that only crashes, is withdrawn.
+
+    Unless a person holds it.
+    """
     best, home = w.campaign.best, w.home
     standing = promote.standing(w)
     if standing is None or standing.hold or standing.previous is None or best is None:
         return False
+    if hopeless(w, best, home) and not w.ledger.value(
+        "SELECT 1 FROM runs WHERE experiment=? AND status IN ('queued','running')", best
+    ):
+        promote.withdraw(w, standing, 0.0)
+        return True
     a, b = w.beliefs.of(best, home), w.beliefs.of(standing.previous, home)
     if a is None or b is None or len(w.beliefs.losses(best, home)) < RUNS or p_less(a, b) >= 0.5:
         return False
     promote.withdraw(w, standing, p_less(a, b))
     return True
+
+
+def hopeless(w: World, ident: str, klass: int) -> bool:
+    """Whether it crashed whenever it was measured in this class (a person may promote what was never measured): enough."""
+    if w.beliefs.losses(ident, klass):
+        return False
+    crashed = w.ledger.value(
+        "SELECT COUNT(*) FROM runs WHERE experiment=? AND klass=? AND status='crashed'", ident, klass
+    )
+    return int(crashed) >= RUNS
 
 
 def may_run(w: World, run: Run, slot: Slot) -> bool:
@@ -154,8 +172,8 @@ def idle_run(w: World, slot: Slot) -> Run | None:
     if w.campaign.state != "searching" or slot.free_since is None or 0 <= w.now - slot.free_since < w.policy.idle_after:
         return None
     open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
-    targets = {w.campaign.baseline, w.campaign.best} - open_ones - {None}
-    counted = sorted((len(w.beliefs.losses(str(t), slot.klass)), str(t)) for t in targets)
+    targets = {str(t) for t in {w.campaign.baseline, w.campaign.best} - open_ones - {None}}
+    counted = sorted((len(w.beliefs.losses(t, slot.klass)), t) for t in targets if not hopeless(w, t, slot.klass))
     if not counted or counted[0][0] >= IDLE_RUNS:
         return None
     with w.ledger.tx():

@@ -100,7 +100,7 @@ def _head(w: World, slot: Slot, agent: Agent) -> Run | None:
         e = next((q for q in queued if q.origin == "stack"), queued[0])
         agent = w.agent(agent.name)
         tip = _parent(w, e, agent)
-        if not w.beliefs.losses(tip, slot.klass):
+        if not w.beliefs.losses(tip, slot.klass) and not confirm.hopeless(w, tip, slot.klass):
             return _reference(w, tip, slot)
         bound = bind(w, e, tip)
         with w.ledger.tx():

@@ -6,7 +6,7 @@ import json
 
 from swarm.coordinator.world import World
 from swarm.research.experiment import Agent, Experiment, Run
-from swarm.research.judging import p_better, verdict
+from swarm.research.judging import Belief, p_better, verdict
 
 CHAIN = 2  # a stack of a stack, and no further
 
@@ -20,20 +20,32 @@ def judge(w: World, e: Experiment, run: Run) -> None:
         _freeze(w, e, "crash", run.reason or "no word")
         return
     assert e.parent is not None and run.klass is not None and run.score is not None
-    parent = w.beliefs.of(e.parent, run.klass)
-    assert parent is not None
+    against, parent = _measured(w, e.parent, run.klass)
+    if parent is None:
+        return  # of all that it comes from nothing was measured in this class: a run in another one may tell
     losses = w.beliefs.losses(e.id, run.klass)
     p = p_better(sum(losses) / len(losses), len(losses), parent, w.beliefs.noise(run.klass).sd)
     broken = _limit(w, run)
     word = "discard" if broken else verdict(p, e.lines)
     score = sum(losses) / len(losses)
-    reason = broken or f"{w.task.metric.name} {w.sign * score:.6g} against {e.parent}'s {w.sign * parent.m:.6g}"
+    reason = broken or f"{w.task.metric.name} {w.sign * score:.6g} against {against}'s {w.sign * parent.m:.6g}"
     w.set_experiment(e.id, parent_m=w.sign * parent.m, parent_v=parent.v)
     _freeze(w, e, word, reason, p, score - parent.m)
     if word == "keep" and e.agent is not None:
         author = w.ledger.agent(w.campaign.id, e.agent)
         if author is not None and author.kind != "person":
             build_on(w, author, w.ledger.experiment(e.id))
+
+
+def _measured(w: World, ident: str, klass: int) -> tuple[str, Belief | None]:
+    """The parent and its belief; where it has no result (promoted unseen by a person), what it was put in place of."""
+    at: str | None = ident
+    while at is not None:
+        belief = w.beliefs.of(at, klass)
+        if belief is not None:
+            return at, belief
+        at = w.ledger.experiment(at).parent
+    return ident, None
 
 
 def _freeze(

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 FREE = ("refs/kept/",)  # what stood under an agent's name before: kept aside, not said in the ledger
@@ -27,10 +27,10 @@ class Hub:
     def ask(self, *args: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run([*self._argv, *args], input=data, capture_output=True, env=self._env)
 
-    def file(self, commit: str, path: str) -> bytes | None:
-        """The bytes of a file in a commit; None when it cannot be read."""
-        done = self.ask("cat-file", "blob", f"{commit}:{path}")
-        return None if done.returncode else done.stdout
+    def files(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """The bytes of files by commit and path; without those that cannot be read."""
+        out = self.ask("cat-file", "--batch", data="".join(f"{c}:{p}\n" for c, p in names).encode()).stdout
+        return {name: content for name, (_, _, content) in zip(names, batch(out), strict=False) if content is not None}
 
     def refs(self) -> dict[str, str]:
         lines = self.ask("for-each-ref", "--format=%(objectname) %(refname)").stdout.decode().splitlines()
@@ -42,19 +42,29 @@ class Hub:
         if listed.returncode:
             yield f"a pinned commit cannot be read whole: {listed.stderr.decode(errors='replace').strip()[-300:]}"
             return
+        names = listed.stdout.decode().split()
         out = self.ask("cat-file", "--batch", data=listed.stdout).stdout
-        at = 0
-        for name in listed.stdout.decode().split():
-            end = out.find(b"\n", at)
-            words = out[at:end].split()
-            if end < 0 or len(words) != 3 or words[0].decode() != name:
+        for name, (said, kind, content) in zip(names, batch(out), strict=True):
+            if content is None:
                 yield f"object {name} cannot be read"
-                return
-            size = int(words[2])
-            at = end + 1 + size + 1
-            content = b"%b %d\0" % (words[1], size) + out[end + 1 : end + 1 + size]
-            if hashlib.sha1(content, usedforsecurity=False).hexdigest() != name:
+            elif said != name or hashlib.sha1(b"%b %d\0%b" % (kind, len(content), content)).hexdigest() != name:
                 yield f"object {name} is not what its name says"
+
+
+def batch(out: bytes) -> Iterator[tuple[str, bytes, bytes | None]]:
+    """Name, kind and content of each object that `cat-file --batch` was asked for; content None where there is none."""
+    at = 0
+    while at < len(out):
+        end = out.index(b"\n", at)
+        name, kind, size = (
+            out[at:end].rsplit(b" ", 2) if not out[at:end].endswith(b" missing") else (out[at:end], b"", b"")
+        )
+        at = end + 1
+        if not size:
+            yield name.decode(), kind, None
+            continue
+        yield name.decode(), kind, out[at : at + int(size)]
+        at += int(size) + 1
 
 
 def pinned(db: sqlite3.Connection, hub: Hub, faults: bool) -> Iterator[str]:

@@ -63,6 +63,7 @@ def verdicts(db: sqlite3.Connection) -> Iterator[str]:
         row[0]: Judged(*row[1:])
         for row in db.execute(f"SELECT {columns} FROM experiments WHERE verdict IN ('keep', 'discard')")
     }
+    parents = dict(db.execute("SELECT id, parent FROM experiments").fetchall())
     known: dict[tuple[int, int], Known] = defaultdict(Known)
     waiting: set[str] = set()  # judged; the run that it was judged by is told next
     listing = "SELECT campaign, kind, experiment, data FROM events WHERE kind IN ('judged', 'measured') ORDER BY seq"
@@ -79,29 +80,39 @@ def verdicts(db: sqlite3.Connection) -> Iterator[str]:
         state.add(owner, signs[campaign] * score)
         if ident in waiting and ident in experiments:
             waiting.discard(ident)
-            yield from follows(ident, experiments[ident], state, signs[campaign])
+            against = next((a for a in ancestors(ident, parents) if state.losses.get(a)), None)
+            yield from follows(ident, experiments[ident], state, signs[campaign], against)
     for ident in sorted(waiting):
         yield f"{ident} was judged and no result came with it"
 
 
-def follows(ident: str, e: Judged, known: Known, sign: float) -> Iterator[str]:
+def ancestors(ident: str, parents: dict[str, str | None]) -> Iterator[str]:
+    """The parent first. One that a person promoted unseen may have no result: then the next one is what counts."""
+    at = parents.get(ident)
+    while at is not None:
+        yield at
+        at = parents.get(at)
+
+
+def follows(ident: str, e: Judged, known: Known, sign: float, against: str | None) -> Iterator[str]:
     """p from the runs' mean, the stored belief of the parent and the noise of then; the word from p."""
-    if e.p is None or e.parent_m is None or e.parent_v is None or e.parent is None:
+    if e.p is None or e.parent_m is None or e.parent_v is None:
         yield f"{ident} was judged ({e.verdict}) without the numbers it was judged by"
         return
-    sd, mine, theirs = known.sd, known.losses[ident], known.losses.get(e.parent, [])
+    sd, mine = known.sd, known.losses[ident]
     parent = sign * e.parent_m
     difference = math.fsum(mine) / len(mine) - parent
     spread = math.sqrt(sd * sd / len(mine) + e.parent_v)
     p = 0.5 * math.erfc(difference / (spread * math.sqrt(2.0)))
     if abs(p - e.p) > 1e-6:
         yield f"{ident} has P(better) {e.p:.6f}; its score and its parent's give {p:.6f}"
-    if not theirs:
+    if against is None:
         yield f"{ident} was judged against {e.parent}, which had no result"
         return
+    theirs = known.losses[against]
     own = sd / math.sqrt(len(theirs))
     if abs(parent - math.fsum(theirs) / len(theirs)) > own * (1 + 1e-6) + 1e-12 or e.parent_v > own * own * (1 + 1e-6):
-        yield f"{ident} was judged against a belief in {e.parent} that its runs do not bear"
+        yield f"{ident} was judged against a belief in {against} that its runs do not bear"
     over_limit = "is over the limit of" in e.reason
     tie = TIE[0] < p < TIE[1] and e.lines != 0
     better = e.lines < 0 if tie else p >= 0.5
