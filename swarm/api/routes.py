@@ -137,15 +137,8 @@ def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
 
     @router.post("/wait")
     async def wait(caller: Caller, request: Request, body: wire.Wait) -> Answer:
-        async def look(final: bool = False) -> Answer:
-            return await desk.ask(lambda story: story.contact(caller, final=final), news=False)
-
-        found = await desk.until(look, lambda a: bool(a["due"]), body.timeout, request.is_disconnected)
-        if found is None:
-            if await request.is_disconnected():
-                return {}  # nobody hears it: the news is kept for the next call
-            found = await look(final=True)
-        return {key: value for key, value in found.items() if key != "due"}
+        found = await desk.news(caller, body.timeout, request.is_disconnected, body.heard)
+        return {key: value for key, value in (found or {}).items() if key != "due"}
 
 
 def _for_owner(router: APIRouter, desk: Desk) -> None:

@@ -142,3 +142,4 @@ class Values(Asked):
 
 class Wait(Asked):
     timeout: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 30.0
+    heard: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None  # the `seq` of the last answer that was heard

@@ -19,17 +19,22 @@ def plant(w: World, names: list[str]) -> None:
         _stands(w, agent, commit)
 
 
-def put_on_tip(w: World, name: str) -> None:
-    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn."""
+def put_on_tip(w: World, name: str, tell: bool = False) -> None:
+    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn.
+
+    `tell`: the agent hears of it with its next news.
+    """
     agent = w.agent(name)
     commit = w.commit_of(agent.tip)
     w.ledger.drop_ref(branch(name))  # from here to the end it is torn, and what stands in it is nobody's edit
     w.worktrees.put(name, commit)
-    _stands(w, agent, commit)
+    _stands(w, agent, commit, tell)
 
 
-def _stands(w: World, agent: Agent, commit: str) -> None:
+def _stands(w: World, agent: Agent, commit: str, tell: bool = False) -> None:
     with w.ledger.tx():
+        if tell and agent.base != agent.tip:
+            w.say("moved", agent.name, None, was=agent.base, to=agent.tip)
         w.set_agent(agent.name, base=agent.tip)
         w.pin(branch(agent.name), commit)
 

@@ -179,11 +179,20 @@ class Story:
         """`agent` None: a person's note."""
         return self._do(note.note, agent, text)
 
-    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
+    def contact(
+        self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None
+    ) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
         before = self.world.changed
-        answer = self._do(contact.contact, agent, final, patient)
+        answer = self._do(contact.contact, agent, final, patient, heard)
         self.world.changed = before  # hearing the news is no news
+        return answer
+
+    def hear(self, agent: str, seq: int) -> dict[str, Any]:
+        """News up to `seq` was heard."""
+        before = self.world.changed
+        answer = self._do(contact.hear, agent, seq)
+        self.world.changed = before
         return answer
 
     # --- for everybody ----------------------------------------------------------------------------------------

@@ -351,6 +351,33 @@ def test_news_is_told_once(play: Play) -> None:
     assert not any("look at B" in line for line in play.story.contact("a1")["news"])
 
 
+def test_news_is_told_again_until_it_is_heard(play: Play) -> None:
+    play.begin(2)
+    play.measured("a1", A=0.2)
+    play.story.tell("a0", "look at B")
+    first = play.story.contact("a0", heard=0)
+    again = play.story.contact("a0", heard=0)
+    assert "a person tells you: look at B" in first["news"]
+    assert any("your worktree moved from e0001" in line for line in first["news"])
+    assert again["news"] == first["news"]
+    play.story.tell("a0", "and at C")
+    assert play.story.contact("a0", heard=first["seq"])["news"] == ["a person tells you: and at C"]
+    assert play.story.contact("a0", heard=10**9)["news"] == ["a person tells you: and at C"]  # not one of ours
+    play.open()
+    last = play.story.contact("a0", heard=0)
+    assert last["news"] == ["a person tells you: and at C"]
+    assert play.story.hear("a0", last["seq"]) and play.story.contact("a0", heard=0)["news"] == []
+
+
+def test_results_are_told_again_until_they_are_heard(play: Play) -> None:
+    play.begin(2)
+    play.measured("a0", A=0.2)
+    first = play.story.contact("a0", heard=0)
+    assert [r["experiment"] for r in first["results"]] == ["e0002"]
+    assert play.story.contact("a0", heard=0)["results"] == first["results"]
+    assert play.story.contact("a0", heard=first["seq"])["results"] == []
+
+
 def test_a_new_campaign_keeps_what_stood_in_a_worktree(play: Play) -> None:
     play.begin(agents=1)
     play.edit("a0", C=2.25)
