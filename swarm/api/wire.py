@@ -122,10 +122,16 @@ class Adopt(Asked):
 
 
 class Turn(Asked):
-    state: Literal["working", "limited"] = "working"
+    state: Literal["working", "limited", "stuck"] = "working"
     until: Annotated[float, Field(ge=0, le=1e11)] | None = None
     tokens: Annotated[int, Field(ge=0, le=10**12)] = 0
     usd: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    turn: Annotated[int, Field(ge=1, le=10**9)] | None = None  # a turn's costs are taken once
+    experiments: list[Name] = Field(default_factory=list, max_length=100)
+    plan: bool | None = None
+    blanks: Annotated[int, Field(ge=0, le=10**6)] = 0
+    why: Annotated[str, StringConstraints(max_length=2000)] = ""
+    fresh: bool = False
 
 
 class Note(Asked):

@@ -130,10 +130,10 @@ def _agent(w: World, wish: dict[str, Any]) -> None:
     values = {
         "kind": wish["kind"], "options": json.dumps(wish.get("options") or {}), "state": "starting", "base": best, "tip": best,
         "program": wish.get("program"), "seen": w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"), "ended": None,
-        "restarts": 0, "until": None,
+        "restarts": 0, "until": None, "created": w.now,
     }  # fmt: skip
     if not w.ledger.change("agents", {"campaign": w.campaign.id, "name": wish["name"]}, **values):
-        w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, created=w.now, **values)
+        w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, **values)
     for slot in wish.get("slots") or ([wish["slot"]] if wish.get("slot") is not None else []):
         w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot}, agent=wish["name"])
     w.ledger.drop_ref(branch(wish["name"]))  # its worktree comes next
