@@ -99,15 +99,34 @@ class Policy(Frozen):
     baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
-    idle_after: float = 60.0  # then a slot with nothing queued measures something again
+    idle_after: float = 60.0  # then a slot with nothing queued is put to other use:
+    idle: Literal["tune", "confirm"] = "tune"  # a tuner's proposals first, or only measurements again
     keep_checkouts: bool = False
+
+
+class Agents(BaseModel):
+    """Agents of one name, where more than their number is said: `claude: {count: 4, model: …, stop: {usd: 10}}`.
+
+    What is not named here is an option of their kind.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    count: int | None = Field(None, ge=1, le=1000)  # None: one per slot, in turn with the others
+    kind: str | None = None  # where the name is one of yours
+    program: str | None = None
+    stop: Stop | None = None  # of each of these agents, beside the campaign's
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
 
 
 class Config(Frozen):
     """A workspace's `swarm.yaml`; all of it optional."""
 
     task: Task | None = None
-    agents: Mapping[str, int] | str | None = None
+    agents: Mapping[str, int | None | Agents] | str | None = None
     gpus: int | str | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     stop: Stop | None = None

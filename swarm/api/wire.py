@@ -65,6 +65,7 @@ class NewAgent(Asked):
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
     slot: Name | None = None
     slots: list[Name] | None = Field(None, max_length=1000)  # when it leases several
+    stop: Stop | None = None  # of this agent alone
 
 
 class NewSlot(Asked):
