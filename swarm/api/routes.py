@@ -180,6 +180,18 @@ def _for_owner(router: APIRouter, desk: Desk) -> None:
         fields = (body or wire.Halt()).model_dump()
         return await desk.ask(lambda story: story.stop(**fields))
 
+    @router.post("/agents/{name}/replace")
+    async def replace(name: Name, body: wire.Replace) -> Answer:
+        fields = body.model_dump(mode="json", exclude={"kind"})
+        fresh = (await desk.ask(lambda story: story.successor(name, body.kind), news=False))["name"]
+        made = desk.tokens.make(AGENT + fresh)
+        try:
+            return await desk.ask(lambda story: story.replace(name, body.kind, **fields, name=fresh))
+        except Refused as refused:
+            if made and refused.status < 500:  # else it may be there already, and asked again it goes on
+                desk.tokens.drop(AGENT + fresh)
+            raise
+
     @router.post("/agents/{name}/tell")
     async def tell(name: Name, body: wire.Tell) -> Answer:
         return await desk.ask(lambda story: story.tell(name, text=body.text))

@@ -107,6 +107,14 @@ class Halt(Asked):
     now: bool = False
 
 
+class Replace(Asked):
+    kind: Name
+    options: dict[str, Any] = Field(default_factory=dict, max_length=50)
+    program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
+    source: Literal["tip", "best"] = "tip"  # what the new agent builds on
+    stop: Stop | None = None
+
+
 class Tell(Asked):
     text: Text
 

@@ -155,11 +155,15 @@ def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[s
 
 def _cancel_queue(w: World, name: str) -> None:
     with w.ledger.tx():
-        for e in w.unfinished(name):
-            if e.stage == "queued":
-                w.set_experiment(
-                    e.id, stage="done", verdict="cancelled", reason="its agent was stopped", judged_at=w.now
-                )
+        drop_queue(w, name, "its agent was stopped")
+
+
+def drop_queue(w: World, name: str, why: str) -> list[str]:
+    """What waits in an agent's queue is not run. Returns which. To be called in a transaction."""
+    dropped = [e.id for e in w.unfinished(name) if e.stage == "queued"]
+    for ident in dropped:
+        w.set_experiment(ident, stage="done", verdict="cancelled", reason=why, judged_at=w.now)
+    return dropped
 
 
 def _close_slots(w: World) -> None:

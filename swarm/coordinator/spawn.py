@@ -54,7 +54,7 @@ def spawn(
         if not running:
             baseline.queue_runs(w)
         for agent in agents:
-            _agent(w, agent)
+            add_agent(w, agent)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
@@ -153,7 +153,8 @@ def _slots(w: World, slots: list[dict[str, Any]]) -> None:
             w.ledger.add("slots", **where, **values)
 
 
-def _agent(w: World, wish: dict[str, Any]) -> None:
+def add_agent(w: World, wish: dict[str, Any]) -> None:
+    """The row of an agent that is to start, on best. To be called in a transaction."""
     best = w.campaign.best
     values = {
         "kind": wish["kind"], "options": json.dumps(options_of(w, wish)), "state": "starting", "base": best, "tip": best,

@@ -19,6 +19,7 @@ from swarm.coordinator import (
     pollinate,
     promote,
     recover,
+    replace,
     resume,
     spawn,
     submit,
@@ -147,6 +148,12 @@ class Story:
 
     def stop(self, agents: list[str] | None = None, now: bool = False) -> dict[str, Any]:
         return self._do(ending.stop, agents, now)
+
+    def successor(self, who: str, kind: str) -> dict[str, Any]:
+        return self._do(replace.successor, who, kind)
+
+    def replace(self, who: str, kind: str, **wish: Any) -> dict[str, Any]:
+        return self._do(replace.replace, who, kind, **wish)
 
     def tell(self, agent: str, text: str) -> dict[str, Any]:
         return self._do(_tell, agent, text)

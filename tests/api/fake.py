@@ -71,6 +71,12 @@ class FakeStory:
     def stop(self, agents: list[str] | None, now: bool) -> dict[str, Any]:
         return self._verb("stop", agents=agents, now=now)
 
+    def successor(self, who: str, kind: str) -> dict[str, Any]:
+        return {"name": f"new-{kind}"}
+
+    def replace(self, who: str, kind: str, **wish: Any) -> dict[str, Any]:
+        return self._verb("replace", who=who, kind=kind, **wish)
+
     def tell(self, agent: str, text: str) -> dict[str, Any]:
         self.news.append(text)
         return self._verb("tell", agent=agent, text=text)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from swarm.errors import Refused
 from tests.coordinator.play import Play
 
 IDLER = {"name": "tuner", "kind": "tuner", "slot": None, "options": {"device": "cpu", "idle": True}}
@@ -100,3 +103,60 @@ def test_a_task_without_constants_has_nobody_who_idles(play: Play) -> None:
     answer = play.spawn(1, named=[{"name": "a0", "kind": "scripted", "slot": "0"}, IDLER])
     assert [a["name"] for a in answer["agents"]] == ["a0"]
     assert any("no UPPERCASE constants" in note for note in answer["notes"])
+
+
+def test_another_kind_takes_the_gpu_and_goes_on_from_the_same_tip(play: Play) -> None:
+    play.begin(2)
+    kept = play.measured("a0", A=0.5)
+    play.edit("a0", C=1.25)
+    answer = play.story.replace("gpu0", "codex")
+    assert (answer["ended"], answer["agent"], answer["slots"]) == ("a0", "a0-codex", ["0"])
+    assert answer["tip"] == kept.id and answer["edits"] and answer["dropped"] == []
+    assert play.sessions.panes.keys() == {"a1", "a0-codex"}
+    assert "A = 0.5" in (play.workspace.worktree("a0-codex") / "train.py").read_text()
+    assert "C = 1.25" in (play.workspace.worktree("a0") / "train.py").read_text()  # what stood there stands there
+    assert play.story.contact("a0", final=True)["stop"]
+    after = play.measured("a0-codex", B=1.0)
+    assert after.verdict == "keep" and after.parent == kept.id
+    assert "replaced by a0-codex" in whys(play, "a0")
+
+
+def test_a_replacement_asked_for_twice_is_one(play: Play) -> None:
+    play.begin(2)
+    first = play.story.replace("a0", "codex", source="best")
+    assert play.story.successor("a0", "codex") == {"name": "a0-codex"}
+    assert play.story.replace("a0", "codex", source="best") == first
+    assert play.sessions.started.count("a0-codex") == 1
+    with pytest.raises(Refused, match="a0 was replaced by a0-codex"):
+        play.story.replace("a0", "claude")
+    with pytest.raises(Refused, match="gpu0 has a codex already"):
+        play.story.replace("gpu0", "codex")
+    assert play.story.replace("a0-codex", "codex")["agent"] == "a0-codex-2"
+
+
+def test_what_cannot_be_replaced(play: Play) -> None:
+    play.begin(2, named=named(IDLER))
+    play.story.try_file({"train.py": "A = 1\n"}, "mine")
+    for who, said in (("you", "no GPU"), ("tuner", "no GPU"), ("nobody", "nobody"), ("gpu7", "gpu7")):
+        with pytest.raises(Refused, match=said):
+            play.story.replace(who, "codex")
+    play.story.stop(now=True)
+    with pytest.raises(Refused, match="over"):
+        play.story.replace("a0", "codex")
+
+
+def test_an_agent_of_a_pool_and_one_that_was_given_up(play: Play) -> None:
+    play.begin(2, pool=2)
+    play.story.stop(["a1"])
+    assert play.story.replace("a0", "codex")["agent"] == "codex-1"
+    assert play.story.replace("a1", "codex")["agent"] == "codex-2"
+    assert play.sessions.panes.keys() == {"codex-1", "codex-2"}
+
+
+def test_who_replaces_has_its_own_options_and_end(play: Play) -> None:
+    play.begin(2)
+    play.story.replace("a0", "codex", options={"model": "m"}, stop={"experiments": 1})
+    assert json.loads(play.a("a0-codex").options)["model"] == "m"
+    play.measured("a0-codex", A=0.5)
+    play.step(2)
+    assert play.a("a0-codex").state == "stopped"
