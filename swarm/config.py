@@ -100,7 +100,8 @@ class Policy(Frozen):
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
     idle_after: float = 60.0  # then a slot with nothing queued is put to other use:
-    idle: Literal["tune", "confirm"] = "tune"  # a tuner's proposals first, or only measurements again
+    idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner's proposals first (auto: on GPUs), or only measured again
+    gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
 
 
@@ -132,7 +133,7 @@ class Config(Frozen):
     stop: Stop | None = None
     policy: Policy = Policy()
     commands: Mapping[str, str] = Field(default_factory=dict)  # agent name → command line with {brief}
-    gpu_price: float | None = None
+    gpu_price: float | None = Field(None, ge=0)  # dollars an hour of one
 
     @model_validator(mode="before")
     @classmethod
