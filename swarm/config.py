@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace, is_checkout, is_task
@@ -100,9 +100,14 @@ class Policy(Frozen):
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
     idle_after: float = 60.0  # then a slot with nothing queued is put to other use:
-    idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner's proposals first (auto: on GPUs), or only measured again
+    idle: Literal["auto", "tune", "confirm"] = (
+        "auto"  # a tuner's proposals first (auto: on GPUs), or only measured again
+    )
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
+
+
+TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used
 
 
 class Agents(BaseModel):
@@ -127,7 +132,10 @@ class Config(Frozen):
     """A workspace's `swarm.yaml`; all of it optional."""
 
     task: Task | None = None
-    agents: Mapping[str, int | None | Agents] | str | None = None
+    agents: Annotated[
+        Annotated[Mapping[str, Agents], Tag(TAGS[0])] | Annotated[str, Tag(TAGS[1])],
+        Discriminator(lambda said: TAGS[isinstance(said, str)]),
+    ] | None = None  # fmt: skip
     gpus: int | str | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     stop: Stop | None = None
@@ -138,9 +146,12 @@ class Config(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, raw: Any) -> Any:
-        """`task: URL` is short for `task: {path: URL}`."""
+        """`task: URL` is short for `task: {path: URL}`, `claude: 4` for `claude: {count: 4}`."""
         if isinstance(raw, dict) and isinstance(raw.get("task"), str):
             raw = {**raw, "task": {"path": raw["task"]}}
+        if isinstance(raw, dict) and isinstance(raw.get("agents"), dict):
+            said = {name: n if isinstance(n, dict | Agents) else {"count": n} for name, n in raw["agents"].items()}
+            raw = {**raw, "agents": said}
         return raw
 
 
@@ -166,7 +177,8 @@ def parse(raw: Any, name: str = "swarm.yaml") -> Config:
         return Config.model_validate(raw)
     except pydantic.ValidationError as error:
         lines = "\n".join(
-            f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"  {'.'.join(str(p) for p in e['loc'] if p not in TAGS)}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise SwarmError(f"{name} has mistakes:\n{lines}") from None
 

@@ -61,7 +61,9 @@ class Session:
         """The last turn brought nothing; `refusal`: how its last submission was refused, `again`: over and over."""
         self.blanks += 1
         self.dry += 1
-        self.same = max(self.same + 1 if plain(refusal) == plain(self.refusal) else 1, 2 if again else 1) if refusal else 0
+        self.same = (
+            max(self.same + 1 if plain(refusal) == plain(self.refusal) else 1, 2 if again else 1) if refusal else 0
+        )
         self.refusal = refusal
 
     def save(self, path: Path) -> None:

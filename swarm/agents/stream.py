@@ -41,7 +41,6 @@ class Told:
     lost: bool = False  # this session cannot be continued
     error: str = ""
 
-
     def took(self, answer: str) -> None:
         """A submission was taken."""
         self.submitted += 1

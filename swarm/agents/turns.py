@@ -208,7 +208,13 @@ class Turns:
             file.write(json.dumps(row) + "\n")
         billed = None if self.driver.plan else usd  # a plan's login costs nothing by the token
         state.owed.append(
-            {"turn": state.turns, "tokens": tokens, "usd": billed, "experiments": told.experiments, "plan": self.driver.plan}
+            {
+                "turn": state.turns,
+                "tokens": tokens,
+                "usd": billed,
+                "experiments": told.experiments,
+                "plan": self.driver.plan,
+            }
         )
         state.save(self.path)
         self._pay()
@@ -326,7 +332,8 @@ def check(options: Mapping[str, object]) -> None:
     found.words(options, OPTIONS)
     if options.get("permissions", PERMISSIONS[0]) not in PERMISSIONS:
         raise SwarmError(
-            f"there is no permissions: {options['permissions']} for these agents.", f"There is: {', '.join(PERMISSIONS)}"
+            f"there is no permissions: {options['permissions']} for these agents.",
+            f"There is: {', '.join(PERMISSIONS)}",
         )
     for name in ("experiments", "context", "silence", "patience"):
         value = options.get(name, 1)
@@ -344,7 +351,8 @@ def price(options: Mapping[str, object]) -> dict[str, float] | None:
     good = isinstance(given, Mapping) and {"input", "output"} <= set(given) <= set(names)
     if not good or any(isinstance(v, bool) or not isinstance(v, int | float) or v < 0 for v in given.values()):  # type: ignore[attr-defined]
         raise SwarmError(
-            f"the option price cannot be {given!r}.", "Dollars per million tokens: {input: 1.25, cached: 0.125, output: 10}"
+            f"the option price cannot be {given!r}.",
+            "Dollars per million tokens: {input: 1.25, cached: 0.125, output: 10}",
         )
     return {str(name): float(value) for name, value in given.items()}  # type: ignore[attr-defined]
 

@@ -41,7 +41,9 @@ def lines(plan: Plan, seconds: float | None, now: float) -> list[str]:
             out.append(f"{client.name} is on a plan: nothing is billed by the token, and no sum stops it")
             continue
         if client.name == "codex" and client.name not in priced:
-            out.append("codex names no cost: say what tokens cost (swarm.yaml: agents: {codex: {price: …}}), or no sum counts it")
+            out.append(
+                "codex names no cost: say what tokens cost (swarm.yaml: agents: {codex: {price: …}}), or no sum counts it"
+            )
             continue
         share = count[client.name] / len(people)
         most = [x for x in (runs, plan.end.stop.experiments) if x is not None]
@@ -88,4 +90,6 @@ def _gpus(plan: Plan, hours: float | None) -> list[str]:
     if not plan.gpu_price or hours is None or all(str(s["devices"]).startswith("cpu") for s in plan.slots):
         return []
     n = sum(len(str(s["devices"]).split(",")) for s in plan.slots)
-    return [f"{n * hours:.0f} GPU-h × ${plan.gpu_price:.2f} (swarm.yaml: gpu_price) = ${n * hours * plan.gpu_price:.0f}"]
+    return [
+        f"{n * hours:.0f} GPU-h × ${plan.gpu_price:.2f} (swarm.yaml: gpu_price) = ${n * hours * plan.gpu_price:.0f}"
+    ]

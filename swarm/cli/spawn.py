@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,15 +55,17 @@ def run(workspace: Workspace, asked: Asked) -> None:
         python=tasks.python_of(task),
     )  # fmt: skip
     policy = end.policy or {
-        **config.policy.model_dump(), "gpu_price": config.gpu_price, **({"sandbox": asked.sandbox} if asked.sandbox else {})
+        **config.policy.model_dump(), "gpu_price": config.gpu_price or config.policy.gpu_price, **({"sandbox": asked.sandbox} if asked.sandbox else {})
     }  # fmt: skip
     notes = [*missing_programs(str(policy["sandbox"])), *(shared(p.busy) for p in places if p.busy)]
     tasks.check(task)
     lent = [lease(p) for p in places]
     agents = deal(workspace, asked, config, task, [s["id"] for s in lent], "cpu" if device == "cpu" else "gpu")
+    count = Counter(agent["kind"] for agent in agents)
     for agent in agents:
         if not agent["options"].get("idle"):  # whether it can work here is no reason to start nothing
-            kind(agent["kind"]).check(agent["options"])
+            together = {"together": n} if (n := count[agent["kind"]]) > 1 else {}
+            kind(agent["kind"]).check({**agent["options"], **together})
     tasks.exclude(workspace)
     workspace.make()
 
@@ -166,7 +169,9 @@ def deal(
         said = wishes.of(word, config)
         program = said.program
         if program is not None and program not in programs:
-            raise UsageError(f"agents: {word}: there is no program {program}.", f"There are: {', '.join(programs) or 'none'}")
+            raise UsageError(
+                f"agents: {word}: there is no program {program}.", f"There are: {', '.join(programs) or 'none'}"
+            )
         if sort not in WITHOUT_PROGRAM:
             program = program or (programs[readers % len(programs)] if programs else None)
             readers += 1

@@ -91,7 +91,8 @@ def _cost(plan: Plan, now: float) -> list[str]:
 
 
 def _idle(plan: Plan, answer: Mapping[str, Any]) -> str:
-    if len(_people(plan)) < len([a for a in plan.agents if a["name"] in {b["name"] for b in answer.get("agents") or []}]):
+    started = {a["name"] for a in answer.get("agents") or ()}
+    if any(a["name"] in started for a in plan.agents if (a.get("options") or {}).get("idle")):
         return "a GPU whose agent thinks or waits for a rate limit confirms, stacks or tunes"
     return "a GPU with nothing queued confirms, stacks or measures again"
 

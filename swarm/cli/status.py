@@ -187,10 +187,11 @@ def _ideas(s: Snapshot) -> str:
 
 def _money(s: Snapshot) -> str:
     hours = f"{s.slot_seconds / 3600:.{0 if s.slot_seconds > 36000 else 1}f} {'GPU' if s.device == 'gpu' else 'core'}-h"
-    if s.usd is None:
-        return hours
+    if s.gpu_price is not None and s.device == "gpu":
+        hours += f" × ${s.gpu_price:.2f} = ${s.slot_seconds / 3600 * s.gpu_price:.2f}"
     most = f" of ${s.stop['usd']:g}" if s.stop.get("usd") else ""
-    return f"${s.usd:.2f} API{most} · {hours}"
+    paid = [f"${s.usd or 0.0:.2f} API{most}"] if s.usd is not None or s.stop.get("usd") else []
+    return " · ".join([*paid, *(f"{screen.clean(kind)} on a plan" for kind in s.plans), hours])
 
 
 # --- the agents ---------------------------------------------------------------------------------------------------
@@ -211,7 +212,9 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("on best", no_wrap=True)
     for a in shown[:MOST]:
-        slots = ",".join(a.slots) or ("—" if a.kind == "person" else "pool")
+        slots = ",".join(a.slots) or (
+            "—" if a.kind == "person" or a.state == "stopped" else "idle" if a.idles else "pool"
+        )
         best = screen.fixed(a.best, d)
         table.add_row(
             f"  {screen.shorter(screen.clean(a.name), 18)}",

@@ -22,18 +22,17 @@ class Wish:
     stop: Stop | None = None
 
 
-def counts(agents: Mapping[str, int | None | Agents] | str | None) -> str | None:
+def counts(agents: Mapping[str, Agents] | str | None) -> str | None:
     """`agents:` of swarm.yaml as --agents says it: `claude:4,codex`."""
     if not isinstance(agents, Mapping):
         return agents
-    numbers = {name: said.count if isinstance(said, Agents) else said for name, said in agents.items()}
-    return ",".join(name if n is None else f"{name}:{n}" for name, n in numbers.items()) or None
+    return ",".join(name if a.count is None else f"{name}:{a.count}" for name, a in agents.items()) or None
 
 
 def of(word: str, config: Config, models: Sequence[str] = ()) -> Wish:
     """What is said of the agents called `word`. Raises UsageError for a --model that cannot be read."""
     said = config.agents.get(word) if isinstance(config.agents, Mapping) else None
-    wish = Wish(said.kind, said.options, said.program, said.stop) if isinstance(said, Agents) else Wish()
+    wish = Wish(said.kind, said.options, said.program, said.stop) if said else Wish()
     model = _models(models).get(word)
     return wish if model is None else Wish(wish.kind, {**wish.options, "model": model}, wish.program, wish.stop)
 
@@ -43,7 +42,8 @@ def check(models: Sequence[str], words: Collection[str]) -> None:
     odd = [name for name in _models(models) if name not in words]
     if odd:
         raise UsageError(
-            f"--model {odd[0]}=…: there is no {odd[0]} among these agents.", f"There are: {', '.join(sorted(set(words)))}"
+            f"--model {odd[0]}=…: there is no {odd[0]} among these agents.",
+            f"There are: {', '.join(sorted(set(words)))}",
         )
 
 

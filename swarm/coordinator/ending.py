@@ -11,8 +11,8 @@ from swarm.config import Stop
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.ports import Ticket
-from swarm.research.experiment import Agent
 from swarm.research.campaign import Ending, until_at, why_stop
+from swarm.research.experiment import Agent
 
 GRACE = 20.0  # seconds an agent has to end by itself
 EVERY = 1.0  # seconds between looks at the agents' own budgets

@@ -62,7 +62,8 @@ def whom(w: World, who: str, kind: str) -> Agent:
     agent = w.agent(str(owner))
     if agent.kind == kind and agent.state in LIVE:
         raise Refused(
-            f"{who} has a {kind} already: {agent.name}.", f"Another one all the same: swarm replace {agent.name} --with {kind}"
+            f"{who} has a {kind} already: {agent.name}.",
+            f"Another one all the same: swarm replace {agent.name} --with {kind}",
         )
     return agent
 
@@ -113,7 +114,9 @@ def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
         spawn.add_agent(w, wish)
         w.set_agent(wish["name"], tip=tip, base=tip)
         w.ledger.change("slots", {"campaign": w.campaign.id, "agent": old.name}, agent=wish["name"], state="open")
-        w.say("replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped)
+        w.say(
+            "replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped
+        )
 
 
 def _edits(w: World, old: Agent) -> str:

@@ -183,7 +183,9 @@ def test_another_refusal_is_another_matter(tmp_path: Path) -> None:
 
 
 def test_a_turn_that_brings_nothing_for_long_is_ended(tmp_path: Path) -> None:
-    played = Played(tmp_path, [{"submit": 1, "refused": 1, "hang": True}, {"submit": 1}], [{}] * 2, patience=1, tick=1.0)
+    played = Played(
+        tmp_path, [{"submit": 1, "refused": 1, "hang": True}, {"submit": 1}], [{}] * 2, patience=1, tick=1.0
+    )
     assert "your last turn was ended: no submission in 0 minutes" in played.prompts[1][1]
     assert [row["tokens"] for row in played.usage] == [5, 5]  # what the client said of its messages
 
