@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace, is_checkout, is_task
@@ -97,32 +97,65 @@ class Policy(Frozen):
     """How the campaign is run. Times are seconds."""
 
     sandbox: Literal["auto", "required", "off"] = "auto"
-    queue: int = Field(1, ge=0)  # submissions of an agent that may wait beside those that run; 0: none, it thinks in between
+    queue: int = Field(
+        1, ge=0
+    )  # submissions of an agent that may wait beside those that run; 0: none, it thinks in between
     baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
-    idle_after: float = 60.0  # then a slot with nothing queued measures something again
+    idle_after: float = 60.0  # then a slot with nothing queued is put to other use:
+    idle: Literal["auto", "tune", "confirm"] = (
+        "auto"  # a tuner's proposals first (auto: on GPUs), or only measured again
+    )
+    gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
+
+
+TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used
+
+
+class Agents(BaseModel):
+    """Agents of one name, where more than their number is said: `claude: {count: 4, model: …, stop: {usd: 10}}`.
+
+    What is not named here is an option of their kind.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    count: int | None = Field(None, ge=1, le=1000)  # None: one per slot, in turn with the others
+    kind: str | None = None  # where the name is one of yours
+    program: str | None = None
+    stop: Stop | None = None  # of each of these agents, beside the campaign's
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
 
 
 class Config(Frozen):
     """A workspace's `swarm.yaml`; all of it optional."""
 
     task: Task | None = None
-    agents: Mapping[str, int] | str | None = None
+    agents: Annotated[
+        Annotated[Mapping[str, Agents], Tag(TAGS[0])] | Annotated[str, Tag(TAGS[1])],
+        Discriminator(lambda said: TAGS[isinstance(said, str)]),
+    ] | None = None  # fmt: skip
     gpus: int | str | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     stop: Stop | None = None
     policy: Policy = Policy()
     commands: Mapping[str, str] = Field(default_factory=dict)  # agent name → command line with {brief}
-    gpu_price: float | None = None
+    gpu_price: float | None = Field(None, ge=0)  # dollars an hour of one
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, raw: Any) -> Any:
-        """`task: URL` is short for `task: {path: URL}`."""
+        """`task: URL` is short for `task: {path: URL}`, `claude: 4` for `claude: {count: 4}`."""
         if isinstance(raw, dict) and isinstance(raw.get("task"), str):
             raw = {**raw, "task": {"path": raw["task"]}}
+        if isinstance(raw, dict) and isinstance(raw.get("agents"), dict):
+            said = {name: n if isinstance(n, dict | Agents) else {"count": n} for name, n in raw["agents"].items()}
+            raw = {**raw, "agents": said}
         return raw
 
 
@@ -153,7 +186,8 @@ def parse(raw: Any, name: str = "swarm.yaml") -> Config:
         return Config.model_validate(raw)
     except pydantic.ValidationError as error:
         lines = "\n".join(
-            f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"  {'.'.join(str(p) for p in e['loc'] if p not in TAGS)}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise SwarmError(f"{name} has mistakes:\n{lines}") from None
 

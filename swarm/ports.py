@@ -82,6 +82,7 @@ class Seat:
     edit: tuple[str, ...]  # the files it may change
     devices: str  # CUDA_VISIBLE_DEVICES, empty on CPU
     options: Mapping[str, object] = field(default_factory=dict)
+    since: float = 0.0  # when it was spawned; what an earlier agent of this name left in the folder is older
 
 
 class AgentKind(Protocol):

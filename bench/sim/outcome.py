@@ -23,7 +23,9 @@ class Outcome:
     experiments: int  # changes that were measured
     gain: float  # true value of the baseline minus that of what is called best at the end
     claimed: float  # the same as the campaign believes
-    records: tuple[tuple[float, float, float], ...]  # best's changes: GPU-seconds spent by then, truth before, truth after
+    records: tuple[
+        tuple[float, float, float], ...
+    ]  # best's changes: GPU-seconds spent by then, truth before, truth after
     verdicts: dict[str, int]
 
     @property

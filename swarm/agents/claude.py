@@ -30,13 +30,13 @@ CARRIED = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "model")  # 
 
 
 class ClaudeKind:
-    """Options: `model`, `experiments` and `context` (of one session), `silence` (seconds). `together`: how many run."""
+    """Options: see `turns.OPTIONS`. `together`: how many run."""
 
     name = "claude"
 
     def check(self, options: Mapping[str, object]) -> None:
         """Raises SwarmError when it is not installed, does not start or is not logged in."""
-        found.words(options, turns.OPTIONS)
+        turns.check(options)
         found.version(found.program("claude", PACKAGE), PACKAGE)
         if not login():
             raise SwarmError(
@@ -69,6 +69,21 @@ def login() -> str:
     return "by its own login" if about.get("oauthAccount") or about.get("primaryApiKey") else ""
 
 
+def plan() -> bool:
+    """Whether the login is a plan: nothing is billed per token, and the cost that the client names is nobody's."""
+    if any(os.environ.get(name) for name in (*CLOUDS, "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")):
+        return False
+    if os.environ.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        return True
+    place = Path(found.home("CLAUDE_CONFIG_DIR", ".claude"))
+    theirs = _json(place / "settings.json")
+    given = theirs.get("env") if isinstance(theirs.get("env"), dict) else {}
+    if theirs.get("apiKeyHelper") or any(n in (given or {}) for n in (*CLOUDS, *KEYS[:2])):
+        return False
+    about = _json(place / ".claude.json") or _json(Path.home() / ".claude.json")
+    return bool(_json(place / ".credentials.json") or about.get("oauthAccount")) and not about.get("primaryApiKey")
+
+
 class Claude:
     """The driver: how one turn of Claude Code is started."""
 
@@ -77,6 +92,7 @@ class Claude:
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.plan = plan()
         self.path = found.program("claude", PACKAGE)
         self.theirs = _json(Path(found.home("CLAUDE_CONFIG_DIR", ".claude")) / "settings.json")
         self._restricted: bool | None = None

@@ -20,6 +20,7 @@ class ClaudeReader:
         self.told = Told()
         self._calls: dict[str, str] = {}  # id → tool
         self._retried = 0  # the status that the last retry was for
+        self._usage: dict[str, int] = {}  # tokens by message: all there is of a turn that is ended from outside
 
     def read(self, event: Mapping[str, Any]) -> list[str]:
         """Take one event; the lines to show for it."""
@@ -36,6 +37,8 @@ class ClaudeReader:
         usage = message.get("usage") or {}
         if event.get("parent_tool_use_id") is None and (size := _sum(usage)):
             self.told.context = size
+        self._usage[str(message.get("id"))] = _sum(usage)
+        self.told.tokens = sum(self._usage.values())
         lines = []
         for block in message.get("content") or ():
             if block.get("type") == "text" and block["text"].strip():
@@ -58,8 +61,10 @@ class ClaudeReader:
                 lines.append(f"  ✗ {text}")
             elif tool.startswith(OURS):
                 lines.append(f"  ← {text}")
-            if tool == SUBMIT and not block.get("is_error"):
-                self.told.submitted += 1
+            if tool == SUBMIT and block.get("is_error"):
+                self.told.refused.append(text)
+            elif tool == SUBMIT:
+                self.told.took(text)
         return lines
 
     def _system(self, event: Mapping[str, Any]) -> list[str]:

@@ -43,14 +43,14 @@ GUARD: dict[str, Any] = {
 
 
 class CodexKind:
-    """Options: `model`, `experiments` and `context` (of one session), `silence` (seconds). `together`: how many run."""
+    """Options: see `turns.OPTIONS`. `together`: how many run."""
 
     name = "codex"
 
     def check(self, options: Mapping[str, object]) -> None:
         """Raises SwarmError when it is not installed, does not start, is not logged in, or when several would share a
         plan login whose refresh token may be used once."""
-        found.words(options, turns.OPTIONS)
+        turns.check(options)
         found.version(found.program("codex", PACKAGE), PACKAGE)
         config = configuration()
         if why := unpassable(config):
@@ -122,15 +122,16 @@ class Codex:
     """The driver: how one turn of Codex is started."""
 
     name = "codex"
-    totals = frozenset({"tokens"})  # counted over the whole session
+    totals = frozenset({"tokens", "usd"})  # counted over the whole session
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
         self.path = found.program("codex", PACKAGE)
         self.config = configuration()
+        self.plan = rotating(self.config)
 
     def reader(self) -> CodexReader:
-        return CodexReader()
+        return CodexReader(price=turns.price(self.seat.options))
 
     def argv(self, session: str, url: str) -> list[str]:
         """The command line of a turn; the prompt comes by stdin, the token by the environment."""

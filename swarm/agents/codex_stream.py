@@ -21,11 +21,13 @@ UNIT = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 class CodexReader:
-    """Reads one turn. `told.tokens` is the whole session's; it names no cost."""
+    """Reads one turn. `told.tokens` is the whole session's. It names no cost: `price` (US dollars per million tokens of
+    `input`, `cached` input and `output`) makes one of them."""
 
-    def __init__(self, now: float | None = None) -> None:
+    def __init__(self, now: float | None = None, price: Mapping[str, float] | None = None) -> None:
         self.told = Told()
         self._now = now
+        self._price = price
 
     def read(self, event: Mapping[str, Any]) -> list[str]:
         """Take one event; the lines to show for it."""
@@ -38,12 +40,20 @@ class CodexReader:
             return self._completed(event["item"])
         elif kind == "turn.completed":
             usage = event.get("usage") or {}
-            self.told.tokens = int(usage.get("input_tokens") or 0) + int(usage.get("output_tokens") or 0)
+            self._spent(*(int(usage.get(n) or 0) for n in ("input_tokens", "cached_input_tokens", "output_tokens")))
         elif kind == "turn.failed":
             self._failed(str((event.get("error") or {}).get("message") or "the turn failed"))
         elif kind == "error" and str(event.get("message", "")).startswith("Reconnecting"):
             return [f"  {first_line(event['message'])}"]
         return []
+
+    def _spent(self, asked: int, cached: int, said: int) -> None:
+        """`asked` includes what was `cached`."""
+        self.told.tokens = asked + said
+        if self._price:
+            p = self._price
+            whole = (asked - cached) * p["input"] + cached * p.get("cached", p["input"]) + said * p["output"]
+            self.told.usd = whole / 1e6
 
     def _started(self, item: Mapping[str, Any]) -> list[str]:
         if item.get("type") == "mcp_tool_call":
@@ -82,11 +92,14 @@ class CodexReader:
         result = item.get("result") or {}
         text = first_line(" ".join(str(c.get("text", "")) for c in result.get("content") or () if isinstance(c, dict)))
         good = item.get("status") == "completed" and not item.get("error") and not result.get("is_error")
+        submits = item.get("server") == "swarm" and item.get("tool") == "submit"
         if not good:
             error = item.get("error") or {}
-            return [f"  ✗ {text or first_line(error.get('message') if isinstance(error, dict) else error)}"]
-        if item.get("server") == "swarm" and item.get("tool") == "submit":
-            self.told.submitted += 1
+            why = text or first_line(error.get("message") if isinstance(error, dict) else error)
+            self.told.refused += [why] if submits else []
+            return [f"  ✗ {why}"]
+        if submits:
+            self.told.took(text)
         return [f"  ← {text}"]
 
     def _failed(self, message: str) -> None:

@@ -29,16 +29,19 @@ class Contact:
         self.say = say
         self.pause = pause
         self.clock = clock
+        self.heard = 0  # the last answer that was heard: asking again says so, else it is told again
 
     def wait(self, timeout: float = WAIT) -> dict[str, Any]:
-        """What is new, whether there is room, whether it is over; news and results are printed.
+        """What is new, whether there is room, whether it is over; news and results are printed. The next call says that
+        they were heard; until then a new process of this agent is told them again.
 
         Raises Refused (sent away) or SwarmError (the coordinator stayed away for GIVE_UP seconds).
         """
         since, knock = self.clock(), 0.5
         while True:
             try:
-                heard = self.client.post("wait", timeout=timeout)
+                heard = self.client.post("wait", timeout=timeout, heard=self.heard)
+                self.heard = max(self.heard, int(heard.get("seq") or 0))
                 self._tell(heard)
                 return heard
             except SwarmError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -24,7 +25,15 @@ def program(name: str, package: str) -> str:
 
 
 def version(path: str, package: str) -> str:
-    """Its version as a number. Raises SwarmError when it does not start."""
+    """Its version as a number. Raises SwarmError when it does not start. One that was installed anew is asked anew."""
+    try:
+        return _version(path, package, os.stat(path).st_mtime_ns)
+    except OSError as error:
+        raise SwarmError(f"{path} does not start: {error}", f"Install it again: npm install -g {package}") from None
+
+
+@functools.lru_cache(maxsize=16)
+def _version(path: str, package: str, _: int) -> str:
     try:
         done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
         return re.search(r"\d+(\.\d+)+", done.stdout)[0]  # type: ignore[index]

@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 
 PATIENCE = 5.0  # seconds between TERM and KILL
 SHOWN = 1500  # characters of one piece of text in the pane
+NAMED = re.compile(r"\be\d{4,}\b")
 CODES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -27,6 +28,9 @@ class Told:
     session: str = ""
     said: str = ""  # its last words
     submitted: int = 0  # submissions that were taken
+    experiments: list[str] = field(default_factory=list)  # what they became, where the answer names it
+    refused: list[str] = field(default_factory=list)  # submissions that were not taken: what was said
+    cut: str = ""  # why we ended the turn before it ended by itself
     denied: list[str] = field(default_factory=list)  # calls that were refused
     tokens: int = 0
     usd: float | None = None
@@ -36,6 +40,23 @@ class Told:
     barred: bool = False  # the login was not accepted
     lost: bool = False  # this session cannot be continued
     error: str = ""
+
+    def took(self, answer: str) -> None:
+        """A submission was taken."""
+        self.submitted += 1
+        self.refused.clear()
+        if found := NAMED.search(answer):
+            self.experiments.append(found[0])
+
+    def same(self) -> int:
+        """How often the last refusal came in a row, numbers in it aside."""
+        words = [plain(text) for text in self.refused]
+        return next((n for n, text in enumerate(reversed(words)) if text != words[-1]), len(words))
+
+
+def plain(refusal: str) -> str:
+    """What is the same about two refusals that differ in numbers."""
+    return re.sub(r"\d+", "", refusal)
 
 
 class Reader(Protocol):
@@ -49,12 +70,13 @@ class Reader(Protocol):
 
 def follow(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: str, reader: Reader, log: Path,
-    say: Callable[[str], None], silence: float,
+    say: Callable[[str], None], silence: float, enough: Callable[[], bool] = lambda: False,
 ) -> int | None:  # fmt: skip
     """Run one turn: `prompt` by stdin, every line of its output to `log` and to `reader`.
 
-    Returns its exit code (negative for a signal); None when it was silent for `silence` seconds and was ended. What it
-    left behind in its process group is ended too. Raises OSError when it cannot be started.
+    Returns its exit code (negative for a signal); None when it was ended: silent for `silence` seconds, or `enough()`
+    after one of its lines. What it left behind in its process group is ended too. Raises OSError when it cannot be
+    started.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as kept, log.with_suffix(".err").open("ab") as errors:
@@ -66,8 +88,8 @@ def follow(
         threading.Thread(target=_pump, args=(child.stdout, lines), daemon=True).start()
         threading.Thread(target=_feed, args=(child.stdin, prompt.encode()), daemon=True).start()
         try:
-            quiet = _read(lines, reader, kept, say, silence)
-            code = None if quiet else child.wait(silence)
+            ended = _read(lines, reader, kept, say, silence, enough)
+            code = None if ended else child.wait(silence)
         except subprocess.TimeoutExpired:
             code = None
         finally:
@@ -78,9 +100,10 @@ def follow(
 
 
 def _read(
-    lines: queue.Queue[bytes | None], reader: Reader, kept: IO[bytes], say: Callable[[str], None], silence: float
-) -> bool:
-    """Until the output ends. Returns whether it fell silent before."""
+    lines: queue.Queue[bytes | None], reader: Reader, kept: IO[bytes], say: Callable[[str], None], silence: float,
+    enough: Callable[[], bool],
+) -> bool:  # fmt: skip
+    """Until the output ends. Returns whether it fell silent before, or it was enough."""
     while True:
         try:
             line = lines.get(timeout=silence)
@@ -97,6 +120,8 @@ def _read(
         if isinstance(event, dict):
             for text in _shown(reader, event):
                 say(text)
+            if enough():
+                return True
 
 
 def _shown(reader: Reader, event: Mapping[str, Any]) -> list[str]:

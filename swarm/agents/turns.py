@@ -14,22 +14,34 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from swarm import briefs
+from swarm.agents import found
 from swarm.agents import seat as seats
 from swarm.agents import session as sessions
 from swarm.agents.command import Heard
 from swarm.agents.contact import Contact
 from swarm.agents.stream import Reader, Told, follow, last_error
 from swarm.client import Client
-from swarm.errors import SwarmError
+from swarm.errors import Refused, SwarmError
 from swarm.ports import Seat
 
 OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "model": str, "experiments": int, "context": int, "silence": (int, float), "together": int,
-}  # fmt: skip
-EXPERIMENTS = 10  # of one session
-CONTEXT = 150_000  # tokens of one request, then the session is full
-SILENCE = 1800.0  # seconds without a line from the client
+    "model": str,
+    "experiments": int,  # of one session
+    "context": int,  # tokens of one request, then the session is full
+    "silence": (int, float),  # seconds without a line from the client
+    "patience": (int, float),  # seconds of a turn without a submission
+    "permissions": str,  # guarded
+    "price": Mapping,  # of a client that names no cost: dollars per million tokens of input, cached, output
+    "together": int,
+}
+PERMISSIONS = ("guarded",)
+EXPERIMENTS = 10
+CONTEXT = 150_000
+SILENCE = 1800.0
+PATIENCE = 3600.0
 STUCK = 3  # turns in a row without a submission: told; one more: a fresh session
+SAME = 3  # times that the same submission is refused, then the turn is ended
+REFUSED = 2  # turns in a row that end with the same refusal: told; one more: a fresh session
 PAUSE = 5.0  # seconds after a turn without a submission, then twice as long each time
 LONGEST = 300.0
 LIMIT = 60.0  # seconds to wait for the first limit that names no end, then twice as long each time
@@ -42,6 +54,7 @@ class Driver(Protocol):
 
     name: str
     totals: frozenset[str]
+    plan: bool  # whether nothing is billed per token
 
     def argv(self, session: str, url: str) -> list[str]:
         """The command line; `session` empty for a fresh one, `url` of swarm's tools."""
@@ -69,6 +82,8 @@ class Turns:
         self.contact = Contact(client, say, pause)
         self.path = seat.folder / "session.json"
         self.session = sessions.load(self.path)
+        self.session.anew(seat.since)
+        self.contact.heard = self.session.heard
         self.heard = _untold(self.session.untold)
         self.limits = 0  # in a row
 
@@ -78,8 +93,8 @@ class Turns:
         Raises SwarmError as `Contact.wait` does.
         """
         while True:
-            answer = self.contact.wait()
-            self.heard.take(answer)
+            answer = self._wait()
+            self._pay()
             if answer.get("stop"):
                 return 0
             if int(answer.get("room") or 0) <= 0 and not _urgent(answer):
@@ -88,13 +103,26 @@ class Turns:
             if code is not None:
                 return code
 
+    def _wait(self, *timeout: float) -> dict[str, Any]:
+        """Ask for news. What comes is kept in the session's file before the next call says that it was heard."""
+        answer = self.contact.wait(*timeout)
+        self.heard.take(answer)
+        if answer.get("news") or answer.get("results"):
+            self._keep()
+            self.session.save(self.path)
+        return answer
+
+    def _keep(self) -> None:
+        self.session.untold = {"notes": self.heard.notes, "news": self.heard.news, "results": self.heard.results}
+        self.session.heard = self.contact.heard
+
     def _turn(self, room: int) -> int | None:
         """One turn. None: go on; else the exit status of this agent."""
         state = self.session
         began = bool(state.id)
         prompt = self._prompt(room)
         state.turns += 1
-        state.untold = {"notes": self.heard.notes, "news": self.heard.news, "results": self.heard.results}
+        self._keep()
         state.save(self.path)
         log = self.seat.folder / "turns" / f"{state.turns:04d}.jsonl"
         how = "goes on" if began else "begins a session"
@@ -102,13 +130,13 @@ class Turns:
         reader, start = self.driver.reader(), self.clock()
         code = follow(
             self.driver.argv(state.id, self._url()), self.seat.worktree, self.driver.env(self._token()), prompt, reader, log,
-            self.say, float(str(self.seat.options.get("silence") or SILENCE)),
+            self.say, self._option("silence", SILENCE), self._enough(reader.told),
         )  # fmt: skip
         told = reader.told
         self._book(told, self.clock() - start)
         if told.limited:
             return self._limited(told)
-        if code == 0 and not told.error:
+        if told.cut or (code == 0 and not told.error):
             self._ended_well(told)
         elif told.lost and began:
             self._afresh(f"this session cannot go on ({told.error})")
@@ -117,16 +145,41 @@ class Turns:
         state.save(self.path)
         return None
 
+    def _enough(self, told: Told) -> Callable[[], bool]:
+        """Whether a turn is to be ended: refused the same way again and again, or without a submission for long."""
+        patience, last = self._option("patience", PATIENCE), [0, self.clock()]
+
+        def enough() -> bool:
+            if told.submitted != last[0]:
+                last[:] = [told.submitted, self.clock()]
+            if told.same() >= SAME:
+                told.cut = f"submit was refused {SAME} times in the same way: {told.refused[-1]}"
+            elif self.clock() - last[1] > patience:
+                told.cut = f"no submission in {patience / 60:.0f} minutes"
+            return bool(told.cut)
+
+        return enough
+
+    def _stuck(self) -> str:
+        """What a client that brings nothing is told; empty while there is no need."""
+        state = self.session
+        if state.same >= REFUSED:
+            why = f"your submissions are refused in the same way each time: {state.refusal}"
+            then = "Do what the refusal says, or choose another idea"
+        elif state.blanks >= STUCK:
+            why = f"{state.blanks} turns went by without a submission"
+            then = "Choose one small change now, edit, and call submit. If submit refuses it, do what the refusal says"
+        else:
+            return ""
+        self._tell(state="stuck", blanks=state.blanks, why=state.refusal if state.same >= REFUSED else "")
+        return f"{why}. {then}"
+
     def _prompt(self, room: int) -> str:
         """The brief of a fresh session, or what happened since the last turn."""
         status, board = self._ask("status"), self._ask("leaderboard", n=briefs.ROWS)
         program = _read(self.seat.brief)
         notes = list(self.heard.notes)
-        if self.session.blanks >= STUCK:
-            notes.append(
-                f"{self.session.blanks} turns went by without a submission. Choose one small change now, edit, and call "
-                "submit. If submit refuses it, do what the refusal says"
-            )
+        notes += [stuck] if (stuck := self._stuck()) else []
         fresh = not self.session.id
         scene = briefs.Scene(
             agent=self.seat.agent, edit=self.seat.edit, worktree=str(self.seat.worktree),
@@ -148,13 +201,32 @@ class Turns:
         state.experiments += told.submitted
         row = {
             "at": self.clock(), "turn": state.turns, "session": state.id, "seconds": round(seconds, 1), "tokens": tokens,
-            "usd": usd, "submitted": told.submitted, "context": told.context, "denied": told.denied, "error": told.error,
+            "usd": usd, "plan": self.driver.plan, "submitted": told.submitted, "context": told.context, "denied": told.denied,
+            "experiments": told.experiments, "error": told.error or told.cut,
         }  # fmt: skip
         with (self.seat.folder / "usage.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
-        self._tell(tokens=tokens, usd=usd)
-        cost = "" if usd is None else f", ${usd:.2f}"
+        billed = None if self.driver.plan else usd  # a plan's login costs nothing by the token
+        state.owed.append(
+            {
+                "turn": state.turns,
+                "tokens": tokens,
+                "usd": billed,
+                "experiments": told.experiments,
+                "plan": self.driver.plan,
+            }
+        )
+        state.save(self.path)
+        self._pay()
+        cost = ", on a plan" if self.driver.plan else "" if usd is None else f", ${usd:.2f}"
         self.say(f"— {told.submitted} submitted, {tokens:,} tokens{cost}, {seconds:.0f} s")
+
+    def _pay(self) -> None:
+        """Tell the ledger what turns cost, in order; what it does not take now is owed. No turn is counted twice there."""
+        state = self.session
+        while state.owed and self._tell(**state.owed[0]):
+            del state.owed[0]
+            state.save(self.path)
 
     def _ended_well(self, told: Told) -> None:
         state = self.session
@@ -164,13 +236,18 @@ class Turns:
         if told.denied:
             names = ", ".join(sorted(set(told.denied)))
             self.heard.notes.append(f"refused in your last turn, and always will be outside what you may do: {names}")
+        if told.cut:
+            self.say(f"the turn was ended: {told.cut}")
+            self.heard.notes.append(f"your last turn was ended: {told.cut}")
         if told.submitted:
-            state.blanks = state.dry = 0
+            state.submitted()
         else:
-            state.blanks += 1
-            state.dry += 1
-        most, full = int(str(self.seat.options.get("experiments") or EXPERIMENTS)), self._full()
-        if state.blanks > STUCK:
+            state.blank(told.refused[-1] if told.refused else "", told.same() >= SAME)
+        most, full = self._option("experiments", EXPERIMENTS), self._option("context", CONTEXT)
+        if state.blanks > STUCK or state.same > REFUSED:
+            why = f": {state.refusal}" if state.refusal else ""
+            self.heard.notes.append(f"an earlier session of yours brought no submission in {state.blanks} turns{why}")
+            self._tell(state="stuck", blanks=state.blanks, why=state.refusal, fresh=True)
             self._afresh("no submission, though it was told")
         elif state.experiments >= most:
             self._afresh(f"{state.experiments} experiments")
@@ -211,26 +288,27 @@ class Turns:
             last = self.clock()
             self._tell(state="limited", until=until)
             self.pause(min(LOOK, left))
-            answer = self.contact.wait(0.0)
-            self.heard.take(answer)
+            answer = self._wait(0.0)
             if answer.get("stop"):
                 return 0
         self._tell(state="working")
         return None
 
-    def _tell(self, **said: Any) -> None:
-        """Costs and limits, for the ledger. What the door cannot take now is in `usage.jsonl` and in the pane."""
+    def _tell(self, **said: Any) -> bool:
+        """Costs, limits, being stuck, for the ledger. Whether it was taken, or will never be."""
         try:
             self.client.post("turn", **said)
         except SwarmError as error:
             self.say(f"not told to the coordinator: {error.message}")
+            return isinstance(error, Refused) and error.status in (404, 422)
+        return True
 
     def _afresh(self, why: str) -> None:
         self.say(f"the next turn begins a fresh session: {why}")
         self.session.fresh()
 
-    def _full(self) -> int:
-        return int(str(self.seat.options.get("context") or CONTEXT))
+    def _option(self, name: str, otherwise: float) -> float:
+        return float(str(self.seat.options.get(name) or otherwise))
 
     def _ask(self, path: str, **query: Any) -> dict[str, Any]:
         try:
@@ -250,6 +328,36 @@ class Turns:
             return self.seat.token.read_text().strip()
         except OSError:
             raise SwarmError("this agent's token cannot be read.", "Start it again: swarm stop, swarm spawn") from None
+
+
+def check(options: Mapping[str, object]) -> None:
+    """Raises SwarmError for options that these agents do not have, or that cannot be meant."""
+    found.words(options, OPTIONS)
+    if options.get("permissions", PERMISSIONS[0]) not in PERMISSIONS:
+        raise SwarmError(
+            f"there is no permissions: {options['permissions']} for these agents.",
+            f"There is: {', '.join(PERMISSIONS)}",
+        )
+    for name in ("experiments", "context", "silence", "patience"):
+        value = options.get(name, 1)
+        if isinstance(value, int | float) and value <= 0:
+            raise SwarmError(f"the option {name} is a number above 0, not {value!r}.")
+    price(options)
+
+
+def price(options: Mapping[str, object]) -> dict[str, float] | None:
+    """What tokens cost as the person says. Raises SwarmError when it cannot be read."""
+    given = options.get("price")
+    if given is None:
+        return None
+    names = ("input", "cached", "output")
+    good = isinstance(given, Mapping) and {"input", "output"} <= set(given) <= set(names)
+    if not good or any(isinstance(v, bool) or not isinstance(v, int | float) or v < 0 for v in given.values()):  # type: ignore[attr-defined]
+        raise SwarmError(
+            f"the option price cannot be {given!r}.",
+            "Dollars per million tokens: {input: 1.25, cached: 0.125, output: 10}",
+        )
+    return {str(name): float(value) for name, value in given.items()}  # type: ignore[attr-defined]
 
 
 def _urgent(answer: Mapping[str, Any]) -> bool:

@@ -37,6 +37,8 @@ class Story(Steps, Protocol):
     def resume(self, stop: Answer | None) -> Answer: ...
     def stop(self, agents: list[str] | None, now: bool) -> Answer: ...
     def tell(self, agent: str, text: str, request: str | None) -> Answer: ...
+    def successor(self, who: str, kind: str) -> Answer: ...
+    def replace(self, who: str, kind: str, **wish: Any) -> Answer: ...
     def submit(
         self, agent: str, description: str, hypothesis: str | None, expect: float | None, on: str | None
     ) -> Answer: ...
@@ -46,7 +48,8 @@ class Story(Steps, Protocol):
 
     def adopt(self, agent: str, experiment: str) -> Answer: ...
     def note(self, agent: str | None, text: str) -> Answer: ...
-    def contact(self, agent: str, final: bool = False, patient: bool = False) -> Answer: ...
+    def contact(self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None) -> Answer: ...
+    def hear(self, agent: str, seq: int) -> Answer: ...
     def experiment(self, ident: str) -> Answer: ...
     def status(self) -> Answer: ...
     def over(self) -> bool: ...
@@ -112,6 +115,29 @@ class Desk:
             if self.closing:
                 raise stopping()
             await asyncio.sleep(BREATH)
+
+    async def news(
+        self, agent: str, timeout: float, gone: Callable[[], Awaitable[bool]], heard: int | None = None,
+        patient: bool = False,
+    ) -> Answer | None:  # fmt: skip
+        """What an agent that waits is told; None when it hung up. Told again until it is known to be heard: a caller
+        says so with its next question (`heard`), or (None) is believed to hear what it is still there for."""
+        from_ = 0 if heard is None else heard
+
+        async def look(final: bool = False) -> Answer:
+            return await self.ask(
+                lambda story: story.contact(agent, final=final, patient=patient, heard=from_), news=False
+            )
+
+        found = await self.until(look, lambda answer: bool(answer["due"]), timeout, gone)
+        if found is None and not await gone():
+            found = await look(final=True)
+        if found is None or await gone():
+            return None
+        if heard is None and "seq" in found:
+            seq = int(found["seq"])
+            await self.ask(lambda story: story.hear(agent, seq), news=False)
+        return found
 
     def _nudge(self) -> None:
         """On the story's thread."""

@@ -137,15 +137,8 @@ def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
 
     @router.post("/wait")
     async def wait(caller: Caller, request: Request, body: wire.Wait) -> Answer:
-        async def look(final: bool = False) -> Answer:
-            return await desk.ask(lambda story: story.contact(caller, final=final), news=False)
-
-        found = await desk.until(look, lambda a: bool(a["due"]), body.timeout, request.is_disconnected)
-        if found is None:
-            if await request.is_disconnected():
-                return {}  # nobody hears it: the news is kept for the next call
-            found = await look(final=True)
-        return {key: value for key, value in found.items() if key != "due"}
+        found = await desk.news(caller, body.timeout, request.is_disconnected, body.heard)
+        return {key: value for key, value in (found or {}).items() if key != "due"}
 
 
 def _for_owner(router: APIRouter, desk: Desk) -> None:
@@ -186,6 +179,18 @@ def _for_owner(router: APIRouter, desk: Desk) -> None:
     async def stop(body: wire.Halt | None = None) -> Answer:
         fields = (body or wire.Halt()).model_dump()
         return await desk.ask(lambda story: story.stop(**fields))
+
+    @router.post("/agents/{name}/replace")
+    async def replace(name: Name, body: wire.Replace) -> Answer:
+        fields = body.model_dump(mode="json", exclude={"kind"})
+        fresh = (await desk.ask(lambda story: story.successor(name, body.kind), news=False))["name"]
+        made = desk.tokens.make(AGENT + fresh)
+        try:
+            return await desk.ask(lambda story: story.replace(name, body.kind, **fields, name=fresh))
+        except Refused as refused:
+            if made and refused.status < 500:  # else it may be there already, and asked again it goes on
+                desk.tokens.drop(AGENT + fresh)
+            raise
 
     @router.post("/agents/{name}/tell")
     async def tell(name: Name, body: wire.Tell) -> Answer:

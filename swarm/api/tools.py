@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from swarm import __version__, clock
 from swarm.api import looking, telling, wire
-from swarm.api.desk import Answer, Desk
+from swarm.api.desk import Desk
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
 
@@ -82,17 +82,12 @@ def _waiting(server: MCPServer[Any], desk: Desk, workspace: Workspace) -> None:
         patience = min(max(timeout, 0.0), wire.LONGEST_WAIT) if timeout == timeout else PATIENCE
         gone = place(ctx).gone
 
-        async def look(final: bool = False) -> Answer | None:
-            if gone.is_set():
-                return None  # nobody hears it: the news is kept for the next call
-            return await desk.ask(lambda story: story.contact(who, final=final, patient=True), news=False)
-
         async def hung_up() -> bool:
             return bool(gone.is_set())
 
-        found = await told(desk.until(look, lambda answer: answer is None or bool(answer["due"]), patience, hung_up))
-        if found is None and (found := await told(look(final=True))) is None:
-            return ""
+        found = await told(desk.news(who, patience, hung_up, patient=True))
+        if found is None:
+            return ""  # nobody hears it: the news is kept for the next call
         facts = await told(desk.ask(lambda story: story.status(), news=False))
         return telling.heard(found, str(facts.get("better")))
 

@@ -66,6 +66,7 @@ class NewAgent(Asked):
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
     slot: Name | None = None
     slots: list[Name] | None = Field(None, max_length=1000)  # when it leases several
+    stop: Stop | None = None  # of this agent alone
 
 
 class NewSlot(Asked):
@@ -111,6 +112,14 @@ class Halt(Asked):
     now: bool = False
 
 
+class Replace(Asked):
+    kind: Name
+    options: dict[str, Any] = Field(default_factory=dict, max_length=50)
+    program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
+    source: Literal["tip", "best"] = "tip"  # what the new agent builds on
+    stop: Stop | None = None
+
+
 class Tell(Asked):
     text: Text
     request: Request | None = None
@@ -128,10 +137,16 @@ class Adopt(Asked):
 
 
 class Turn(Asked):
-    state: Literal["working", "limited"] = "working"
+    state: Literal["working", "limited", "stuck"] = "working"
     until: Annotated[float, Field(ge=0, le=1e11)] | None = None
     tokens: Annotated[int, Field(ge=0, le=10**12)] = 0
     usd: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    turn: Annotated[int, Field(ge=1, le=10**9)] | None = None  # a turn's costs are taken once
+    experiments: list[Name] = Field(default_factory=list, max_length=100)
+    plan: bool | None = None
+    blanks: Annotated[int, Field(ge=0, le=10**6)] = 0
+    why: Annotated[str, StringConstraints(max_length=2000)] = ""
+    fresh: bool = False
 
 
 class Note(Asked):
@@ -148,3 +163,4 @@ class Values(Asked):
 
 class Wait(Asked):
     timeout: Annotated[float, Field(ge=0, le=LONGEST_WAIT)] = 30.0
+    heard: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None  # the `seq` of the last answer that was heard

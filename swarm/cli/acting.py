@@ -14,6 +14,7 @@ Hours = Annotated[float | None, typer.Option(help="Stop after so many hours.", m
 Until = Annotated[str | None, typer.Option(help="Stop at this time of day, e.g. 08:30.")]
 Experiments = Annotated[int | None, typer.Option(help="Stop after so many experiments.", min=1)]
 Usd = Annotated[float | None, typer.Option(help="Stop when agents have cost so many dollars.", min=0.001)]
+Models = Annotated[list[str] | None, typer.Option("--model", help="Whose model: claude=MODEL. May be given again.")]
 Message = Annotated[str, typer.Option("-m", "--message", help="What it changes, in a few words.")]
 Seconds = Annotated[float | None, typer.Option("--timeout", help="Give up after so many seconds.", min=0)]
 
@@ -68,6 +69,7 @@ def spawn(
         str | None, typer.Option(help="For agents of kind command: its command line with {brief}.")
     ] = None,
     sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
+    model: Models = None,
     name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Take GPUs that others are using, too.")] = False,
 ) -> None:
@@ -86,7 +88,7 @@ def spawn(
         here(),
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
-            command=command, sandbox=sandbox, name=name, force=force,
+            command=command, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
         ),
     )  # fmt: skip
 
@@ -127,6 +129,26 @@ def tell(
     from swarm.cli import tell as command
 
     command.run(agent, text)
+
+
+def replace(
+    agent: Annotated[str, typer.Argument(help="An agent, or a GPU: gpu3.", autocompletion=complete.agents)],
+    kind: Annotated[str, typer.Option("--with", help="Another kind of agent, as in spawn --agents.")],
+    source: Annotated[
+        str, typer.Option("--from", help="What it builds on: tip (what the agent builds on) or best.")
+    ] = "tip",
+    command: Annotated[str | None, typer.Option(help="For an agent of kind command: its command line.")] = None,
+    model: Models = None,
+) -> None:
+    """End an agent and give its GPU to another kind. What it did stays, edits it had not submitted too.
+
+    \b
+      swarm replace gpu3 --with claude
+      swarm replace gpu3-codex --with claude --from best
+    """
+    from swarm.cli import replace as verb
+
+    verb.run(agent, kind, source, command, model or ())
 
 
 def attach(agent: Annotated[str, typer.Argument(help=AGENT, autocompletion=complete.agents)]) -> None:

@@ -26,6 +26,7 @@ PANELS = {
         acting.tell,
         acting.note,
         acting.attach,
+        acting.replace,
         acting.try_,
         acting.pause,
         acting.resume,

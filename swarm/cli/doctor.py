@@ -81,25 +81,27 @@ def _programs() -> Iterator[Finding]:
 
 def _clients() -> Iterator[Finding]:
     """The coding agents that people bring: none is needed for a swarm of tuners."""
-    from swarm.agents import claude, codex, found
+    from swarm.cli import clients
 
-    for name, package, login in (
-        ("claude", claude.PACKAGE, claude.login),
-        ("codex", codex.PACKAGE, lambda: codex.login(codex.configuration())),
-    ):
-        try:
-            number = found.version(found.program(name, package), package)
-        except SwarmError as error:
-            yield Finding(name, "!", error.message, error.hint)
+    for name in sorted(clients.CLIENTS):
+        client = clients.look(name)
+        if client.trouble:
+            said = f"{client.version}, {client.trouble}: it will not run here" if client.version else client.trouble
+            yield Finding(name, "!", said, client.todo)
             continue
-        how = login()
-        if not how:
-            yield Finding(name, "!", f"{number}, not logged in", f"{name} login, or its key in the environment")
-        elif name == "codex" and codex.rotating(codex.configuration()):
-            todo = f"more than one needs a key: export {codex.KEY}=…"
-            yield Finding(name, "ok", f"{number}, logged in {how}: one agent at a time", todo)
+        users = f", {n} of it running now" if (n := clients.running(name)) else ""
+        text = f"{client.version}, logged in ({client.login}){users}; runs unattended, guarded"
+        if client.lone:
+            todo = f"more than one needs a key: export {_key()}=…"
+            yield Finding(name, "ok", f"{text}, one agent at a time", todo)
         else:
-            yield Finding(name, "ok", f"{number}, logged in {how}")
+            yield Finding(name, "ok", f"{text}, as many agents as you like")
+
+
+def _key() -> str:
+    from swarm.agents import codex
+
+    return codex.KEY
 
 
 def _gpus() -> Finding:

@@ -21,6 +21,12 @@ def now(a: AgentRow, at: float, device: str = "gpu") -> Text:
         return Text(" · ".join([f"! its process ended{again}", *parts]), "red")
     elif a.state in ("starting", "stopped"):
         parts.append(a.state)
+    elif a.stuck is not None:
+        told = "began afresh" if a.stuck.fresh else "told"
+        text = f"! {screen.many(a.stuck.turns, 'turn')} without a submission, {told} {hour(a.stuck.at, at)}"
+        return Text(" · ".join([text, *parts]), "yellow")
+    elif a.idles:
+        parts += [] if parts else [f"waits for an idle {place}"]
     elif a.queued:
         parts.append(f"queue {a.queued}")
     elif a.state == "thinking":

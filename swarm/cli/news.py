@@ -56,6 +56,8 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "adopted": lambda: _rebased(who, what, data),
         "lost": lambda: f"a run of {what} was lost ({data.get('why') or 'no word'}) and is done again",
         "told": lambda: f"told {who or 'all'}: {data.get('text', '')}",
+        "replaced": lambda: f"{who} is replaced by {data.get('by')}, on {what}",
+        "stuck": lambda: _stuck(who, data),
         "program": lambda: f"{who or 'agents'} got the edited program",
         "agent": lambda: f"{who} {data.get('state', '')}" + (f": {data['why']}" if data.get("why") else ""),
         "paused": lambda: "paused",
@@ -89,6 +91,12 @@ def _rebased(who: str, what: str, data: dict[str, Any]) -> str:
     if data.get("stack"):
         return f"{who} builds on {what} now; its {own} {be} measured again on it as {data['stack']}"
     return f"{who} builds on {what} now"
+
+
+def _stuck(who: str, data: dict[str, Any]) -> str:
+    then = "begins afresh" if data.get("fresh") else "is told"
+    why = f" ({data['why']})" if data.get("why") else ""
+    return f"{who}: {screen.many(int(data.get('turns') or 0), 'turn')} without a submission{why}; it {then}"
 
 
 def _names(names: Any) -> str:

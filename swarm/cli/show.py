@@ -50,6 +50,8 @@ class Card:
     parent: Experiment | None
     runs: list[Run]
     children: list[str]
+    tokens: int = 0  # of the turns that it came from
+    usd: float | None = None
 
 
 def run(workspace: Workspace, experiment: str, as_json: bool = False) -> None:
@@ -67,7 +69,15 @@ def card_of(reader: Reader, text: str) -> Card:
     e = reader.find(text)
     campaign = reader.campaign()
     parent = reader.experiment(e.parent) if e.parent else None
-    return Card(campaign, e, Judge(reader, campaign).row(e), parent, reader.runs(e.id), reader.children(e.id))
+    return Card(
+        campaign,
+        e,
+        Judge(reader, campaign).row(e),
+        parent,
+        reader.runs(e.id),
+        reader.children(e.id),
+        *reader.cost(e.id),
+    )
 
 
 def draw(card: Card, width: int = screen.WIDTH) -> RenderableType:
@@ -85,6 +95,7 @@ def draw(card: Card, width: int = screen.WIDTH) -> RenderableType:
         ("same as", e.same_as or ""),
         ("led to", _children(card)),
         ("size", _size(e)),
+        ("cost", _cost(card)),
     ]
     lines = [Text(x) for label, text in facts if text for x in _wrapped(label, text, width)]
     return Group(_title(card), Text(""), *lines, *_runs(card), *_tail(card), Text(""), Text(_look(e), "dim"))
@@ -114,6 +125,12 @@ def _wrapped(label: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text, width - 2, initial_indent=lead, subsequent_indent=" " * len(lead), max_lines=6, placeholder=" …"
     )
+
+
+def _cost(card: Card) -> str:
+    """Of the turns that it came from."""
+    usd = f" · ${card.usd:.2f}" if card.usd is not None else ""
+    return f"{card.tokens:,} tokens{usd}" if card.tokens or card.usd else ""
 
 
 def _decimals(card: Card) -> int:
@@ -205,6 +222,6 @@ def plain(card: Card) -> dict[str, Any]:
     }  # fmt: skip
     return row | more | {
         "stack_of": json.loads(e.stack_of) if e.stack_of else None,
-        "children": card.children,
+        "children": card.children, "cost_tokens": card.tokens, "cost_usd": card.usd,
         "measurements": [asdict(r) for r in card.runs],
     }  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from swarm import clock, slots
 from swarm.agents import kind
-from swarm.cli import machine, spawned, tasks
+from swarm.cli import machine, spawned, tasks, wishes
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
 from swarm.config import Config, Stop, Task, load
@@ -39,6 +40,7 @@ class Asked:
     sandbox: str | None = None
     name: str | None = None
     force: bool = False
+    model: tuple[str, ...] = ()
 
 
 def run(workspace: Workspace, asked: Asked) -> None:
@@ -53,13 +55,18 @@ def run(workspace: Workspace, asked: Asked) -> None:
         device, asked.gpus or config.gpus, per_run=task.gpus_per_run, taken=taken(workspace), force=asked.force,
         python=tasks.python_of(task),
     )  # fmt: skip
-    policy = end.policy or {**config.policy.model_dump(), **({"sandbox": asked.sandbox} if asked.sandbox else {})}
+    policy = end.policy or {
+        **config.policy.model_dump(), "gpu_price": config.gpu_price or config.policy.gpu_price, **({"sandbox": asked.sandbox} if asked.sandbox else {})
+    }  # fmt: skip
     notes = [*missing_programs(str(policy["sandbox"])), *(shared(p.busy) for p in places if p.busy)]
     tasks.check(task)
     lent = [lease(p) for p in places]
     agents = deal(workspace, asked, config, task, [s["id"] for s in lent], "cpu" if device == "cpu" else "gpu")
+    count = Counter(agent["kind"] for agent in agents)
     for agent in agents:
-        kind(agent["kind"]).check(agent["options"])
+        if not agent["options"].get("idle"):  # whether it can work here is no reason to start nothing
+            together = {"together": n} if (n := count[agent["kind"]]) > 1 else {}
+            kind(agent["kind"]).check({**agent["options"], **together})
     tasks.exclude(workspace)
     workspace.make()
 
@@ -69,7 +76,7 @@ def run(workspace: Workspace, asked: Asked) -> None:
         "spawn", task=task.model_dump(mode="json"), agents=agents, slots=lent, stop=end.stop.model_dump(), policy=policy,
         name=asked.name, force=asked.force,
     )  # fmt: skip
-    plan = spawned.Plan(task, agents, lent, end, str(policy["sandbox"]), notes)
+    plan = spawned.Plan(task, agents, lent, end, str(policy["sandbox"]), notes, workspace, config.gpu_price)
     print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
 
 
@@ -154,23 +161,40 @@ def deal(
 
     Raises UsageError for a list of agents that cannot be read or does not fit.
     """
-    wish = asked.agents or ("command" if asked.command else config.agents)
+    wish = asked.agents or ("command" if asked.command else wishes.counts(config.agents))
     programs = tasks.programs(workspace, task)
-    dealt, readers = [], 0
-    for name, word, own in slots.deal(wish, ids, prefix, names_in_use(workspace)):
+    used = names_in_use(workspace)
+    dealt: list[dict[str, Any]] = []
+    words, readers = [], 0
+    for name, word, own in slots.deal(wish, ids, prefix, used):
         sort, options = kind_of(word, asked, config, prefix)
-        program = None
-        if sort not in WITHOUT_PROGRAM and programs:
-            program = programs[readers % len(programs)]
+        said = wishes.of(word, config)
+        program = said.program
+        if program is not None and program not in programs:
+            raise UsageError(
+                f"agents: {word}: there is no program {program}.", f"There are: {', '.join(programs) or 'none'}"
+            )
+        if sort not in WITHOUT_PROGRAM:
+            program = program or (programs[readers % len(programs)] if programs else None)
             readers += 1
         dealt.append(
             {"name": name, "kind": sort, "options": options, "program": program, "slot": own[0] if own else None}
+            | ({"stop": said.stop.model_dump()} if said.stop else {})
         )
-    return dealt
+        words.append(word)
+    wishes.check(asked.model, words)
+    lone = readers and wishes.tunes(config, prefix) and wishes.IDLER not in used
+    return [*dealt, wishes.idler(prefix)] if lone else dealt
 
 
 def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
-    """What a person calls an agent, as a kind and its options: `commands:` of swarm.yaml gives programs names."""
+    """What a person calls an agent, as a kind and its options: `agents:` and `commands:` of swarm.yaml give names."""
+    said = wishes.of(word, config, asked.model)
+    sort, options = _kind_of(said.kind or word, asked, config, prefix)
+    return sort, {**options, **said.options}
+
+
+def _kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
     if word in config.commands:
         return "command", {"command": config.commands[word]}
     if word == "command" and asked.command:

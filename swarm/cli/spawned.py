@@ -14,6 +14,7 @@ from swarm.cli.figures import clock, span
 from swarm.config import Stop, Task
 from swarm.research.campaign import until_at
 from swarm.runner import sandbox
+from swarm.workspace import Workspace
 
 SLOWER, START = 1.1, 10.0  # a run of wall seconds lasts so much longer, and so many seconds more: compile, evaluation
 WIDTH = 100
@@ -39,6 +40,8 @@ class Plan:
     end: End
     sandbox: str
     notes: Sequence[str] = ()
+    workspace: Workspace | None = None
+    gpu_price: float | None = None
 
 
 def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
@@ -47,14 +50,51 @@ def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> lis
     facts = [
         ("task", f"{_task_name(plan.task)} {base} · {_what(plan.task)}"),
         ("cpus" if _on_cpu(plan) else "gpus", _gpus(plan)),
-        ("agents", " · ".join(f"{n} {kind}" for kind, n in Counter(a["kind"] for a in plan.agents).items())),
+        ("agents", _agents(plan)),
         ("rights", _rights(plan)),
         ("stops", _stops(plan, now)),
-        ("idle", "a GPU with nothing queued confirms, stacks or measures again".replace("GPU", _unit(plan))),
+        *(("cost", text) for text in _cost(plan, now)),
+        ("idle", _idle(plan, answer).replace("GPU", _unit(plan))),
         *(("note", note) for note in [*_seed(plan.task), *plan.notes, *(answer.get("notes") or [])]),
     ]
     out = ["", *(line for label, text in facts for line in _fact(label, text)), "", *_table(plan)]
     return [*out, *_now(plan, answer, now, took), *_next(plan)]
+
+
+def _people(plan: Plan) -> list[Mapping[str, Any]]:
+    """The agents with something of their own to do."""
+    return [a for a in plan.agents if not (a.get("options") or {}).get("idle")]
+
+
+def _agents(plan: Plan) -> str:
+    """`4 claude 2.1.329 (plan login, shared by 4) · 4 codex 0.169.0 (API key)`."""
+    counts = Counter(str(a["kind"]) for a in _people(plan))
+    return " · ".join(f"{n} {kind}{_login(kind, n)}" for kind, n in counts.items())
+
+
+def _login(kind: str, n: int) -> str:
+    from swarm.cli import clients
+
+    if kind not in clients.CLIENTS:
+        return ""
+    client = clients.look(kind)
+    shared = f", shared by {n}" if n > 1 else ""
+    return f" {client.version} ({client.login}{shared})" if client.login else f" {client.version}"
+
+
+def _cost(plan: Plan, now: float) -> list[str]:
+    from swarm.cli import clients, outlay
+
+    if not clients.CLIENTS & {str(a["kind"]) for a in plan.agents}:
+        return []
+    return outlay.lines(plan, _run_seconds(plan.task), now)
+
+
+def _idle(plan: Plan, answer: Mapping[str, Any]) -> str:
+    started = {a["name"] for a in answer.get("agents") or ()}
+    if any(a["name"] in started for a in plan.agents if (a.get("options") or {}).get("idle")):
+        return "a GPU whose agent thinks or waits for a rate limit confirms, stacks or tunes"
+    return "a GPU with nothing queued confirms, stacks or measures again"
 
 
 def _fact(label: str, text: str) -> list[str]:
@@ -96,7 +136,7 @@ def _gpus(plan: Plan) -> str:
     kinds = Counter(str(s["accelerator"]) for s in plan.slots)
     names = " + ".join(f"{n} × {name}" for name, n in kinds.items())
     ids = ", ".join(str(s["id"]) for s in plan.slots)
-    pool = "" if all(a.get("slot") is not None or a.get("slots") for a in plan.agents) else ", one pool for all"
+    pool = "" if all(a.get("slot") is not None or a.get("slots") for a in _people(plan)) else ", one pool for all"
     toy = " · a toy beside a GPU" if _on_cpu(plan) else ""
     return f"{names} ({ids}{pool}){toy}"
 
@@ -108,13 +148,16 @@ def _seed(task: Task) -> list[str]:
 
 
 def _rights(plan: Plan) -> str:
-    kinds = {str(a["kind"]) for a in plan.agents}
+    kinds = {str(a["kind"]) for a in _people(plan)}
     parts = []
     if "tuner" in kinds:
         parts.append(f"tuner: sets constants of {plan.task.edit[0]}, nothing else")
     if "command" in kinds:
         parts.append("command: your program, with all your rights (not guarded)")
-    parts += [f"{kind}: as its client is set up" for kind in sorted(kinds - {"tuner", "command", "scripted"})]
+    if kinds & {"claude", "codex"}:
+        parts.append(
+            f"guarded: read the worktree, edit {', '.join(plan.task.edit)}, swarm's tools. No shell, no web, no installs"
+        )
     return " · ".join([*parts, _sandbox(plan.sandbox)])
 
 
@@ -143,11 +186,12 @@ def _stops(plan: Plan, now: float) -> str:
 
 def _table(plan: Plan) -> list[str]:
     tmux = not machine.absent(["tmux"])
-    width = max(12, *(len(str(a["name"])) for a in plan.agents)) + 2
-    column = max(9, *(len(str(a.get("program") or "—")) for a in plan.agents)) + 4
+    people = _people(plan)
+    width = max(12, *(len(str(a["name"])) for a in people)) + 2
+    column = max(9, *(len(str(a.get("program") or "—")) for a in people)) + 4
     where = "core" if _on_cpu(plan) else "gpu"
     out = [f"  {'agent':<{width}}{where:<6}{'program':<{column}}{'look in' if tmux else ''}".rstrip()]
-    for agent in plan.agents:
+    for agent in people:
         slot = agent.get("slot")
         look = f"swarm attach {agent['name']}" if tmux else ""
         place = "pool" if slot is None else str(slot)
@@ -156,7 +200,7 @@ def _table(plan: Plan) -> list[str]:
 
 
 def _now(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
-    n, units = len(plan.agents), len(plan.slots)
+    n, units = len(_people(plan)), len(plan.slots)
     head = f"  {n} agent{' is' if n == 1 else 's are'} running ({took:.1f} s)."
     if plan.end.policy is not None:
         return ["", f"{head} They join the campaign {answer.get('campaign', '')}. You can close this terminal."]

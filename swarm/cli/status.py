@@ -187,10 +187,11 @@ def _ideas(s: Snapshot) -> str:
 
 def _money(s: Snapshot) -> str:
     hours = f"{s.slot_seconds / 3600:.{0 if s.slot_seconds > 36000 else 1}f} {'GPU' if s.device == 'gpu' else 'core'}-h"
-    if s.usd is None:
-        return hours
+    if s.gpu_price is not None and s.device == "gpu":
+        hours += f" × ${s.gpu_price:.2f} = ${s.slot_seconds / 3600 * s.gpu_price:.2f}"
     most = f" of ${s.stop['usd']:g}" if s.stop.get("usd") else ""
-    return f"${s.usd:.2f} API{most} · {hours}"
+    paid = [f"${s.usd or 0.0:.2f} API{most}"] if s.usd is not None or s.stop.get("usd") else []
+    return " · ".join([*paid, *(f"{screen.clean(kind)} on a plan" for kind in s.plans), hours])
 
 
 # --- the agents ---------------------------------------------------------------------------------------------------
@@ -213,7 +214,9 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
     for name, most in zip(heads, right, strict=True):
         table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
     for a, row in zip(shown, rows, strict=False):
-        slots = ",".join(a.slots) or ("—" if a.kind == "person" else "pool")
+        slots = ",".join(a.slots) or (
+            "—" if a.kind == "person" or a.state == "stopped" else "idle" if a.idles else "pool"
+        )
         table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
     return [Text(""), table, *rest]

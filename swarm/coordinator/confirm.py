@@ -167,9 +167,15 @@ def _share(w: World, slots: int) -> float:
     return float(spent) / ((w.now - began) * max(1, slots))
 
 
+def rested(w: World, slot: Slot) -> bool:
+    """Whether a slot had nothing to do for so long that it is given something of nobody's."""
+    waited = None if slot.free_since is None else w.now - slot.free_since
+    return w.campaign.state == "searching" and waited is not None and not 0 <= waited < w.policy.idle_after
+
+
 def idle_run(w: World, slot: Slot) -> Run | None:
     """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
-    if w.campaign.state != "searching" or slot.free_since is None or 0 <= w.now - slot.free_since < w.policy.idle_after:
+    if not rested(w, slot):
         return None
     open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
     targets = {str(t) for t in {w.campaign.baseline, w.campaign.best} - open_ones - {None}}

@@ -1,4 +1,7 @@
-"""contact: what an agent hears when it asks for news, and the only moment its worktree moves."""
+"""contact: what an agent hears when it asks for news, and the only moment its worktree moves.
+
+News is told until it is known to be heard: whoever asks says up to which number it heard, or is believed to hear all.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +16,87 @@ from swarm.research.constants import constants
 from swarm.research.experiment import Agent, Event, Experiment
 
 NEWS = 40  # events told at once
+TOLD = (  # kinds of events that an agent hears of
+    "promoted", "withdrawn", "baseline", "paused", "resumed", "told", "rebased", "stacked", "not-held", "judged", "moved",
+    "program",
+)  # fmt: skip
 
 
-def contact(w: World, name: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
+def contact(
+    w: World, name: str, final: bool = False, patient: bool = False, heard: int | None = None
+) -> dict[str, Any]:
     """The answer to `wait`. `due`: there is something to say, or room in the queue; else wait on unless `final`.
 
-    `patient`: room alone is not due while something of the agent's is under way.
-    Only an answer that is given away (due or final) counts as heard.
+    `patient`: room alone is not due while something of the agent's is under way. `heard`: the `seq` of the last answer
+    that the caller has heard (0: none); what came later is told again. None: what is given away (due or final) is heard.
     """
     mend(w, [name])
+    if heard is not None:
+        hear(w, name, heard)
     agent = w.agent(name)
     over = w.campaign.state in ("ending", "ended") or agent.state == "stopped"
-    events = w.ledger.all(
-        Event, "WHERE campaign=? AND seq>? AND (agent=? OR agent IS NULL) ORDER BY seq LIMIT ?",
-        w.campaign.id, agent.seen, name, NEWS,
-    )  # fmt: skip
     free = 0 if over or w.campaign.paused else room(w, agent)
-    news = [line for e in events if (line := _line(w, e))]
-    results = [r for e in events if e.kind == "judged" and e.agent == name and (r := _result(w, e))]
     flying = len(w.unfinished(name))
-    due = over or (free > 0 and not (patient and flying)) or bool(news) or bool(results)
+    events = _events(w, agent)
+    said = bool([e for e in events if e.kind == "judged" or _line(w, e)])
+    due = over or (free > 0 and not (patient and flying)) or said
+    asides: list[str] = []
     if due or final:
-        news += _moved(w, agent, over) + _program(w, agent)
-        with w.ledger.tx():
-            seen = events[-1].seq if events else agent.seen
-            mood = _mood(w, agent, free)
-            if seen != agent.seen or agent.state != mood:
-                w.set_agent(name, seen=seen, state=mood)
+        asides = _moved(w, agent, over)
+        _program(w, agent)
+        events = _events(w, agent)
+        mood = _mood(w, agent, free)
+        seen = _last(w, events) if heard is None else agent.seen
+        if seen != agent.seen or agent.state != mood:
+            w.set_agent(name, seen=seen, state=mood)
+    return _answer(w, name, events, asides, over, free, flying) | {"due": due}
+
+
+def _answer(
+    w: World, name: str, events: list[Event], asides: list[str], over: bool, free: int, flying: int
+) -> dict[str, Any]:
     agent = w.agent(name)
     return {
-        "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
-        "base": agent.base, "flying": flying, "news": news, "results": results,
+        "stop": over, "why": (w.campaign.why_ended or _ended(w, name)) if over else "", "room": free, "tip": agent.tip,
+        "base": agent.base, "flying": flying, "news": [line for e in events if (line := _line(w, e))] + asides,
+        "results": [_result(w, e) for e in events if e.kind == "judged"],
+        "seq": _last(w, events),
     }  # fmt: skip
+
+
+def _last(w: World, events: list[Event]) -> int:
+    """Up to where an agent knows all that concerns it when it has heard these."""
+    if len(events) == NEWS:
+        return events[-1].seq
+    return int(w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"))
+
+
+def hear(w: World, name: str, seq: int) -> dict[str, Any]:
+    """The agent has heard everything up to event `seq`: it is not told again."""
+    agent = w.agent(name)
+    last = int(w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"))
+    if agent.seen < seq <= last:
+        w.set_agent(name, seen=seq)
+    return {"heard": max(seq, agent.seen)}
+
+
+def _events(w: World, agent: Agent) -> list[Event]:
+    """What concerns the agent and it has not heard: its own results, and what everybody is told."""
+    marks = ", ".join("?" * len(TOLD))
+    return w.ledger.all(
+        Event, f"WHERE campaign=? AND seq>? AND (agent=? OR (agent IS NULL AND kind!='judged')) AND kind IN ({marks}) "
+        "ORDER BY seq LIMIT ?", w.campaign.id, agent.seen, agent.name, *TOLD, NEWS,
+    )  # fmt: skip
+
+
+def _ended(w: World, name: str) -> str:
+    """Why this agent was stopped while the campaign goes on."""
+    return str(
+        w.ledger.value(
+            "SELECT json_extract(data, '$.why') FROM events WHERE agent=? AND campaign=? AND kind='agent' ORDER BY seq DESC LIMIT 1",
+            name, w.campaign.id,
+        ) or ""
+    )  # fmt: skip
 
 
 def _mood(w: World, agent: Agent, free: int) -> str:
@@ -55,7 +107,7 @@ def _mood(w: World, agent: Agent, free: int) -> str:
 
 
 def _moved(w: World, agent: Agent, over: bool) -> list[str]:
-    """The worktree follows the tip unless the agent has unsubmitted edits in it."""
+    """The worktree follows the tip unless the agent has unsubmitted edits in it. A move is an event, told like others."""
     if agent.base == agent.tip or over:
         return []
     try:
@@ -67,18 +119,19 @@ def _moved(w: World, agent: Agent, over: bool) -> list[str]:
         return [
             f"you build on {agent.tip} now; your edits still stand on {agent.base} and will be moved when you submit"
         ]
-    was = agent.base
-    put_on_tip(w, agent.name)
-    return [f"your worktree moved from {was} to {agent.tip}: read it again before you edit"]
+    put_on_tip(w, agent.name, tell=True)
+    return []
 
 
-def _program(w: World, agent: Agent) -> list[str]:
+def _program(w: World, agent: Agent) -> None:
     text, digest = program_of(w, agent)
     if digest is None or digest == agent.program_hash:
-        return []
+        return
     (w.workspace.agents / agent.name / "brief.md").write_text(text)
-    w.set_agent(agent.name, program_hash=digest)
-    return ["the program was edited: read it again"] if agent.program_hash else []
+    with w.ledger.tx():
+        w.set_agent(agent.name, program_hash=digest)
+        if agent.program_hash:
+            w.say("program", agent.name)
 
 
 def _line(w: World, e: Event) -> str:
@@ -103,6 +156,10 @@ def _line(w: World, e: Event) -> str:
         return f"you are rebased onto best {e.experiment}{kept}"
     if e.kind == "stacked":
         return f"{', '.join(data['members'])} are stacked as {data['stack']}: {data['why']}"
+    if e.kind == "moved":
+        return f"your worktree moved from {data['was']} to {data['to']}: read it again before you edit"
+    if e.kind == "program":
+        return "the program was edited: read it again"
     if e.kind == "not-held":
         return f"{e.experiment} did not hold when measured again: {data['why']}"
     return ""

@@ -53,7 +53,7 @@ def next_run(w: World, slot: Slot) -> Run | None:
         head = _head(w, slot, agent)
         if head is not None:
             return head
-    return confirm.idle_run(w, slot)
+    return _spare(w, slot)
 
 
 def _fits(w: World, run: Run, slot: Slot) -> bool:
@@ -71,6 +71,16 @@ def _fits(w: World, run: Run, slot: Slot) -> bool:
     return True
 
 
+def _spare(w: World, slot: Slot) -> Run | None:
+    """For a slot with nothing to do for a while: what an agent that idles has ready, else a measurement again."""
+    if not confirm.rested(w, slot):
+        return None
+    for agent in w.agents(*LIVE):
+        if w.idles(agent) and (head := _head(w, slot, agent)) is not None:
+            return head
+    return confirm.idle_run(w, slot)
+
+
 def _turn(w: World, slot: Slot) -> Iterator[Agent]:
     """Whose queue this slot serves: a person first, then its owner, or the pool's agents, fewest running first."""
     queueing = w.queueing()
@@ -80,7 +90,7 @@ def _turn(w: World, slot: Slot) -> Iterator[Agent]:
         yield from (a for a in agents if a.name == slot.agent)
         return
     owners = {s.agent for s in w.slots() if s.agent}
-    pool = [a for a in agents if a.kind != "person" and a.name not in owners and a.state in LIVE]
+    pool = [a for a in agents if a.kind != "person" and a.name not in owners and a.state in LIVE and not w.idles(a)]
     yield from sorted(pool, key=lambda a: _going(w, a.name))
 
 

@@ -14,8 +14,10 @@ from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.ports import Ticket
 from swarm.research.campaign import Ending, until_at, why_stop
+from swarm.research.experiment import Agent
 
 GRACE = 20.0  # seconds an agent has to end by itself
+EVERY = 1.0  # seconds between looks at the agents' own budgets
 
 
 def ending_of(stop: Stop, now: float) -> Ending:
@@ -28,9 +30,10 @@ def review(w: World) -> bool:
     """End the campaign when its time has come; finish ending when nothing runs. Returns whether anything changed."""
     state = w.campaign.state
     if state in ("baseline", "searching"):
-        why = _why(w)
+        did = budgets(w)
+        why = _why(w) or (_nobody_left(w) if did else None)
         if why is None:
-            return False
+            return did
         end(w, why)
         return True
     if state == "ending":
@@ -43,6 +46,42 @@ def _why(w: World) -> str | None:
     rule = json.loads(w.campaign.stop)
     usd = w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=?", w.campaign.id) or 0.0
     return why_stop(Ending(**rule["ending"]), searched, w.now, counted(w) - rule.get("done", 0), float(usd))
+
+
+def budgets(w: World) -> bool:
+    """End the agents whose own hours, experiments or dollars are over; their runs finish, their GPUs go on confirming."""
+    if w.now < w.timers.get("budgets", 0.0):
+        return False
+    w.timers["budgets"] = w.now + EVERY
+    did = False
+    for agent in w.agents(*LIVE):
+        rule = json.loads(agent.options).get("stop")
+        why = rule and why_stop(Ending(**rule), agent.created, w.now, done_by(w, agent), usd_of(w, agent.name))
+        if why:
+            stop_agent(w, agent.name, f"its own end: {why}")
+            _cancel_queue(w, agent.name)
+            did = True
+    return did
+
+
+def _nobody_left(w: World) -> str | None:
+    left = [a for a in w.agents(*LIVE) if a.kind != "person" and not w.idles(a)]
+    return None if left else "every agent has come to its own end"
+
+
+def done_by(w: World, agent: Agent) -> int:
+    """Experiments of an agent that were measured and judged since it was spawned."""
+    return int(
+        w.ledger.value(
+            "SELECT COUNT(*) FROM experiments WHERE campaign=? AND agent=? AND stage='done' AND origin IN ('submit','stack') "
+            "AND runs>0 AND created>=?", w.campaign.id, agent.name, agent.created,
+        )
+    )  # fmt: skip
+
+
+def usd_of(w: World, name: str) -> float:
+    """What an agent cost in this campaign."""
+    return float(w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=? AND agent=?", w.campaign.id, name) or 0.0)
 
 
 def end(w: World, why: str) -> None:
@@ -120,11 +159,15 @@ def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[s
 
 def _cancel_queue(w: World, name: str) -> None:
     with w.ledger.tx():
-        for e in w.unfinished(name):
-            if e.stage == "queued":
-                w.set_experiment(
-                    e.id, stage="done", verdict="cancelled", reason="its agent was stopped", judged_at=w.now
-                )
+        drop_queue(w, name, "its agent was stopped")
+
+
+def drop_queue(w: World, name: str, why: str) -> list[str]:
+    """What waits in an agent's queue is not run. Returns which. To be called in a transaction."""
+    dropped = [e.id for e in w.unfinished(name) if e.stage == "queued"]
+    for ident in dropped:
+        w.set_experiment(ident, stage="done", verdict="cancelled", reason=why, judged_at=w.now)
+    return dropped
 
 
 def _close_slots(w: World) -> None:
@@ -164,11 +207,12 @@ def rule_text(rule: Stop, now: float, done: int) -> str:
 
 
 def counted(w: World) -> int:
-    """Experiments that count towards `stop.experiments`: measured and judged, of agents and persons."""
+    """Experiments that count towards `stop.experiments`: measured and judged, of agents and persons, not of whoever only
+    uses idle slots."""
     return int(
         w.ledger.value(
-            "SELECT COUNT(*) FROM experiments WHERE campaign=? AND stage='done' AND origin IN ('submit','stack','try') "
-            "AND runs>0",
-            w.campaign.id,
+            "SELECT COUNT(*) FROM experiments e WHERE campaign=? AND stage='done' AND origin IN ('submit','stack','try') "
+            "AND runs>0 AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.campaign=e.campaign AND a.name=e.agent "
+            "AND json_extract(a.options, '$.idle')=1)", w.campaign.id,
         )
-    )
+    )  # fmt: skip

@@ -25,13 +25,18 @@ def plant(w: World, names: list[str]) -> None:
             w.unmoved.pop(branch(name), None)  # the hub has it there already
 
 
-def put_on_tip(w: World, name: str) -> None:
-    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn."""
+def put_on_tip(w: World, name: str, tell: bool = False) -> None:
+    """The worktree goes to the agent's tip. Only while the agent is inside a call, or has no live turn.
+
+    `tell`: the agent hears of it with its next news.
+    """
     agent = w.agent(name)
     commit = w.commit_of(agent.tip)
     w.ledger.drop_ref(branch(name))  # from here to the end it is torn, and what stands in it is nobody's edit
     w.worktrees.put(name, commit)
     with w.ledger.tx():
+        if tell and agent.base != agent.tip:
+            w.say("moved", name, None, was=agent.base, to=agent.tip)
         w.set_agent(name, base=agent.tip)
         w.pin(branch(name), commit)
 

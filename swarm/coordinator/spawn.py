@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
@@ -10,7 +11,8 @@ from swarm.coordinator import baseline, ending
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
-from swarm.errors import Refused
+from swarm.errors import Refused, SwarmError
+from swarm.research.constants import constants
 
 
 def spawn(
@@ -30,19 +32,21 @@ def spawn(
     del force  # busy GPUs are weighed by whoever looked at them
     wanted = Task.model_validate(task)
     running = w.has_campaign and w.campaign.state in ("baseline", "searching", "ending")
-    notes: list[str] = []
     if running:
         _same_task(w, wanted)
         _free(w, agents, slots)
     for agent in agents:
         together = _together(w, running, agents, agent["kind"])
-        w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
-    commit = ""
+        if not _idle(agent):
+            w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
+    commit, notes = w.commit_of(w.campaign.best or "") if running else "", []
     if not running:
         w.hub.create()
         commit, note = w.hub.seed(wanted.path, wanted.rev)
         _has_files(w, commit, wanted)
         notes += [note] if note else []
+    agents, more = _idlers(w, agents, commit, wanted)
+    notes += more
     with w.ledger.tx():
         if not running:
             _campaign(w, wanted, Policy.model_validate(policy or {}), Stop.model_validate(stop), name, commit)
@@ -50,7 +54,7 @@ def spawn(
         if not running:
             baseline.queue_runs(w)
         for agent in agents:
-            _agent(w, agent)
+            add_agent(w, agent)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
@@ -59,6 +63,31 @@ def spawn(
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
     }  # fmt: skip
+
+
+def _idle(wish: dict[str, Any]) -> bool:
+    return bool((wish.get("options") or {}).get("idle"))
+
+
+def _idlers(w: World, agents: list[dict[str, Any]], commit: str, task: Task) -> tuple[list[dict[str, Any]], list[str]]:
+    """Without whoever would use idle slots and has nothing to do here; that is said, and no reason to start nothing."""
+    kept, notes = [], []
+    for agent in agents:
+        try:
+            if _idle(agent):
+                w.kinds(agent["kind"]).check({k: v for k, v in agent["options"].items() if k != "idle"})
+                _tunable(w, commit, task)
+            kept.append(agent)
+        except SwarmError as error:
+            notes.append(f"idle slots only measure again: {error.message}")
+    return kept, notes
+
+
+def _tunable(w: World, commit: str, task: Task) -> None:
+    """Raises Refused when there are no constants for a tuner."""
+    path = next((p for p in task.edit if p.endswith(".py")), "")
+    if not path or not constants(w.hub.read(commit, path).decode(errors="replace")):
+        raise Refused("the task has no UPPERCASE constants to tune.")
 
 
 def _together(w: World, running: bool, agents: list[dict[str, Any]], kind: str) -> dict[str, int]:
@@ -123,18 +152,25 @@ def _slots(w: World, slots: list[dict[str, Any]]) -> None:
             w.ledger.add("slots", **where, **values)
 
 
-def _agent(w: World, wish: dict[str, Any]) -> None:
+def add_agent(w: World, wish: dict[str, Any]) -> None:
+    """The row of an agent that is to start, on best. To be called in a transaction."""
     best = w.campaign.best
     values = {
-        "kind": wish["kind"], "options": json.dumps(wish.get("options") or {}), "state": "starting", "base": best, "tip": best,
+        "kind": wish["kind"], "options": json.dumps(options_of(w, wish)), "state": "starting", "base": best, "tip": best,
         "program": wish.get("program"), "seen": w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"), "ended": None,
-        "restarts": 0, "until": None,
+        "restarts": 0, "until": None, "created": w.now,
     }  # fmt: skip
     if not w.ledger.change("agents", {"campaign": w.campaign.id, "name": wish["name"]}, **values):
-        w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, created=w.now, **values)
+        w.ledger.add("agents", name=wish["name"], campaign=w.campaign.id, **values)
     for slot in wish.get("slots") or ([wish["slot"]] if wish.get("slot") is not None else []):
         w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot}, agent=wish["name"])
     w.ledger.drop_ref(branch(wish["name"]))  # its worktree comes next
+
+
+def options_of(w: World, wish: dict[str, Any]) -> dict[str, Any]:
+    """An agent's options as its row holds them: its own end among them."""
+    stop = Stop.model_validate(wish.get("stop") or {})
+    return {**(wish.get("options") or {}), **({} if stop.empty else {"stop": asdict(ending.ending_of(stop, w.now))})}
 
 
 def _settle(w: World, names: list[str]) -> None:

@@ -21,6 +21,7 @@ from swarm.coordinator import (
     pollinate,
     promote,
     recover,
+    replace,
     resume,
     spawn,
     submit,
@@ -166,6 +167,12 @@ class Story:
     def stop(self, agents: list[str] | None = None, now: bool = False) -> dict[str, Any]:
         return self._do(ending.stop, agents, now)
 
+    def successor(self, who: str, kind: str) -> dict[str, Any]:
+        return self._do(replace.successor, who, kind)
+
+    def replace(self, who: str, kind: str, **wish: Any) -> dict[str, Any]:
+        return self._do(replace.replace, who, kind, **wish)
+
     def tell(self, agent: str, text: str, request: str | None = None) -> dict[str, Any]:
         return self._do(_tell, agent, text, request)
 
@@ -197,11 +204,20 @@ class Story:
         """`agent` None: a person's note."""
         return self._do(note.note, agent, text)
 
-    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
+    def contact(
+        self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None
+    ) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
         before = self.world.changed
-        answer = self._do(contact.contact, agent, final, patient)
+        answer = self._do(contact.contact, agent, final, patient, heard)
         self.world.changed = before  # hearing the news is no news
+        return answer
+
+    def hear(self, agent: str, seq: int) -> dict[str, Any]:
+        """News up to `seq` was heard."""
+        before = self.world.changed
+        answer = self._do(contact.hear, agent, seq)
+        self.world.changed = before
         return answer
 
     # --- for everybody ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = 2000  # characters kept
 PATCH = 20_000  # characters of a diff told back
+READY = 2  # proposals that wait for an idle slot
 
 
 def submit(
@@ -104,6 +105,8 @@ def limit(w: World, agent: Agent) -> int:
 
 def room(w: World, agent: Agent) -> int:
     flying = [e for e in w.unfinished(agent.name) if e.origin == "submit"]
+    if w.idles(agent):  # one is always ready, and little is out of date when a slot is free at last
+        return READY - len([e for e in flying if e.stage == "queued"])
     return limit(w, agent) - len(flying)
 
 

@@ -12,9 +12,10 @@ from swarm.ports import Pane, Seat
 from swarm.research.experiment import Agent
 
 EVERY = 1.0  # seconds between looks
-GIVE_UP = 8  # restarts within HEALTHY of each other
-HEALTHY = 300.0
-LONGEST = 120.0
+KEPT = ("stop", "login", "idle")  # options that the coordinator keeps to itself
+GIVE_UP = 30  # restarts within HEALTHY of each other: some five hours
+HEALTHY = 300.0  # seconds that an agent lived; what fell before is forgotten
+LONGEST = 900.0  # seconds: an outage of a provider or of the network is sat out, not taken for the end
 
 
 def watch(w: World) -> bool:
@@ -55,7 +56,7 @@ def _fell(w: World, agent: Agent, pane: Pane | None) -> bool:
         stop_agent(w, agent.name, "ended")
         return True
     why = "its session is gone" if pane is None else f"it ended with {pane.exit}"
-    quiet = agent.until is not None and w.now - agent.until > HEALTHY
+    quiet = agent.until is None or w.now - agent.until > HEALTHY
     restarts = 1 if quiet else agent.restarts + 1
     if restarts > GIVE_UP:
         stop_agent(w, agent.name, f"given up after {GIVE_UP} restarts: {why}")
@@ -103,5 +104,10 @@ def seat_of(w: World, agent: Agent) -> Seat:
     devices = ",".join(s.devices for s in slots if not s.devices.startswith("cpu"))
     return Seat(
         agent.name, agent.kind, w.workspace.worktree(agent.name), folder, w.workspace.door,
-        w.workspace.token(f"agent.{agent.name}"), brief, w.task.edit, devices, json.loads(agent.options),
+        w.workspace.token(f"agent.{agent.name}"), brief, w.task.edit, devices, own_options(agent), agent.created,
     )  # fmt: skip
+
+
+def own_options(agent: Agent) -> dict[str, object]:
+    """What the agent itself is to know of its options."""
+    return {name: value for name, value in json.loads(agent.options).items() if name not in KEPT}

@@ -133,18 +133,24 @@ class World:
     def set_agent(self, name: str, **values: Any) -> None:
         self.ledger.change("agents", {"campaign": self.campaign.id, "name": name}, **values)
 
+    def idles(self, agent: Agent) -> bool:
+        """Whether the agent only uses slots that nobody else has anything for."""
+        return '"idle": true' in agent.options
+
     def slots_of(self, agent: Agent) -> list[Slot]:
-        """Its own, else the pool that it shares."""
+        """Its own, else the pool that it shares; any for one that idles."""
         slots = self.slots()
+        if self.idles(agent):
+            return slots
         return [s for s in slots if s.agent == agent.name] or [s for s in slots if s.agent is None]
 
     def width(self, agent: Agent) -> int:
         """How many runs of this agent may go at once: its slots, or its share of the pool, rounded up."""
         slots = self.slots_of(agent)
-        if not slots or slots[0].agent == agent.name:
+        if not slots or slots[0].agent == agent.name or self.idles(agent):
             return max(1, len(slots))
         owners = {s.agent for s in self.slots() if s.agent}
-        sharers = [a for a in self.agents(*LIVE) if a.kind != "person" and a.name not in owners]
+        sharers = [a for a in self.agents(*LIVE) if a.kind != "person" and a.name not in owners and not self.idles(a)]
         return max(1, -(-len(slots) // max(1, len(sharers))))
 
     def commit_of(self, experiment: str) -> str:

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +18,12 @@ TABLES: dict[type, str] = {
     Agent: "agents", Campaign: "campaigns", Event: "events", Experiment: "experiments",
     Promotion: "promotions", Run: "runs", Slot: "slots",
 }  # fmt: skip
+COLUMNS = {kind: ", ".join(f'"{f.name}"' for f in fields(kind)) for kind in TABLES}
 
 
-@cache
 def columns(kind: type) -> str:
     """The quoted column list of a record."""
-    return ", ".join(f'"{f.name}"' for f in fields(kind))
+    return COLUMNS[kind]
 
 
 class Ledger:

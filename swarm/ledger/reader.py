@@ -218,6 +218,28 @@ class Reader:
         found = self.value("SELECT SUM(usd) FROM costs WHERE campaign=?", campaign)
         return None if found is None else float(found)
 
+    def costs(self, campaign: int) -> dict[str, tuple[int, float | None]]:
+        """Tokens and dollars of each agent that said."""
+        sql = "SELECT agent, SUM(tokens), SUM(usd) FROM costs WHERE campaign=? GROUP BY agent"
+        return {agent: (int(tokens or 0), usd) for agent, tokens, usd in self.db.execute(sql, (campaign,))}
+
+    def cost(self, experiment: str) -> tuple[int, float | None]:
+        """Tokens and dollars of the turns that an experiment came from."""
+        row = self.db.execute("SELECT SUM(tokens), SUM(usd) FROM costs WHERE experiment=?", (experiment,)).fetchone()
+        return int(row[0] or 0), row[1]
+
+    def stuck(self, campaign: int) -> dict[str, tuple[int, float, bool]]:
+        """Agents whose last turns brought nothing: how many, when they were told (or began afresh), and which of the two."""
+        newest: dict[str, tuple[int, tuple[int, float, bool]]] = {}
+        sql = (
+            "SELECT agent, seq, at, json_extract(data, '$.turns'), json_extract(data, '$.fresh') FROM events "
+            "WHERE campaign=? AND kind='stuck' ORDER BY seq"
+        )
+        for agent, seq, at, turns, fresh in self.db.execute(sql, (campaign,)):
+            newest[agent] = (seq, (int(turns or 0), float(at), bool(fresh)))
+        since = "SELECT 1 FROM events WHERE agent=? AND seq>? AND kind='submitted' LIMIT 1"
+        return {a: told for a, (seq, told) in newest.items() if self.value(since, a, seq) is None}
+
     def standing_on(self, campaign: int, tip: str) -> str | None:
         """The nearest experiment at or above `tip` that was promoted (and not withdrawn); None: the baseline."""
         sql = """

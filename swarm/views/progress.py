@@ -48,6 +48,19 @@ class AgentRow:
     on_best: bool
     rebasing: bool
     behind: int
+    idles: bool = False  # it only uses slots that nobody else has anything for
+    stuck: Stuck | None = None
+    tokens: int = 0
+    usd: float | None = None  # None where nobody said
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """So many turns without a submission; told at `at`, or begun `fresh` then."""
+
+    turns: int
+    at: float
+    fresh: bool
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,8 @@ class Snapshot:
     promoted: int
     rebased: int
     usd: float | None
+    plans: tuple[str, ...]  # kinds of agents whose login is not billed by the token
+    gpu_price: float | None  # dollars an hour
     agents: tuple[AgentRow, ...]
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
@@ -114,6 +129,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         count = verdicts(_summed(tallies), reader, campaign)
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
+        agents = reader.agents(campaign.id)
         noise = pooled(reader.repeats(campaign, home), None) if home is not None else None
         spent = reader.busy(campaign, at)
         standing = judge.standing()
@@ -132,8 +148,8 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=reader.real(campaign.id),
             discarded=count.get("discard", 0), crashed=count.get("crash", 0),
             other=sum(count.get(v, 0) for v in ("conflict", "answered", "cancelled")), promoted=len(standing),
-            rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id),
-            agents=tuple(_agents(reader, campaign, tallies, slots, going, standing)),
+            rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
+            agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
         )  # fmt: skip
 
@@ -165,9 +181,20 @@ def _share(campaign: Campaign, slots: list[Slot], spent: float, at: float) -> fl
     return min(1.0, spent / whole) if whole > 0 else None
 
 
+def _plans(agents: list[Agent]) -> tuple[str, ...]:
+    return tuple(sorted({a.kind for a in agents if json.loads(a.options or "{}").get("login") == "plan"}))
+
+
+def _price(campaign: Campaign) -> float | None:
+    policy = json.loads(campaign.task or "{}").get("policy") or {}
+    price = policy.get("gpu_price")
+    return float(price) if price is not None else None
+
+
 def _agents(
     reader: Reader,
     campaign: Campaign,
+    agents: list[Agent],
     tallies: list[Tally],
     slots: list[Slot],
     going: tuple[Going, ...],
@@ -177,7 +204,8 @@ def _agents(
     rebasing = reader.rebasing(campaign.id)
     order = [p.experiment for p in standing]
     rows = []
-    for agent in reader.agents(campaign.id):
+    costs, stuck = reader.costs(campaign.id), reader.stuck(campaign.id)
+    for agent in agents:
         mine = tuple(s.id for s in slots if s.agent == agent.name and s.state == "open")
         behind = _behind(reader, campaign, agent, order)
         rows.append(
@@ -187,6 +215,8 @@ def _agents(
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict in JUDGED),
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict == "keep"),
                 reader.best_of(campaign, agent.name), behind == 0, agent.name in rebasing, behind,
+                '"idle": true' in agent.options, Stuck(*stuck[agent.name]) if agent.name in stuck else None,
+                *costs.get(agent.name, (0, None)),
             )
         )  # fmt: skip
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm.client import Client
+from swarm.client import Client, Unanswered
 from swarm.errors import Refused
 from swarm.ports import Seat
 
@@ -50,13 +50,19 @@ class Door(Client):
         self.submitted: list[tuple[str, str]] = []  # description and text of train.py
         self.asked: list[str] = []
         self.turns: list[dict[str, Any]] = []  # what it said of costs and limits
+        self.heard: list[int] = []
+        self.deaf = 0  # so often it does not take what is said of turns
 
     def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         self.asked.append(path)
         if path == "wait":
+            self.heard.append(body["heard"])
             blank = {"stop": False, "why": "", "room": 1, "tip": "e0001", "base": "e0001", "news": [], "results": []}
             return {**blank, **(self.answers.pop(0) if self.answers else {"stop": True, "why": "enough"})}
         if path == "turn":
+            if self.deaf:
+                self.deaf -= 1
+                raise Unanswered("nobody answers")
             self.turns.append(body)
             return {"stop": False}
         assert path == "submit"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from swarm.agents import session as sessions
+from swarm.agents import turns
 from swarm.agents.claude_stream import ClaudeReader
 from swarm.agents.turns import Turns
+from swarm.errors import SwarmError
 from swarm.ports import Seat
 from tests.agents.door import Door, seat_in
 
@@ -27,8 +30,15 @@ print(json.dumps({"type": "system", "subtype": "init", "session_id": session or 
 for i in range(turn.get("submit", 0)):
     call = {"type": "tool_use", "id": f"c{i}", "name": "mcp__swarm__submit", "input": {"description": "x"}}
     print(json.dumps({"type": "assistant", "message": {"content": [call], "usage": {"input_tokens": turn.get("context", 5)}}}))
-    done = {"type": "tool_result", "tool_use_id": f"c{i}", "content": "queued"}
+    done = {"type": "tool_result", "tool_use_id": f"c{i}", "content": f"e{n:04d} is queued."}
     print(json.dumps({"type": "user", "message": {"content": [done]}}))
+for i in range(turn.get("refused", 0)):
+    call = {"type": "tool_use", "id": f"r{i}", "name": "mcp__swarm__submit", "input": {"description": "x"}}
+    print(json.dumps({"type": "assistant", "message": {"content": [call], "usage": {}}}))
+    done = {"type": "tool_result", "tool_use_id": f"r{i}", "is_error": True, "content": f"nothing changed ({i})"}
+    print(json.dumps({"type": "user", "message": {"content": [done]}}), flush=True)
+if turn.get("hang"):
+    import time; time.sleep(60)
 if turn.get("until"):
     print(json.dumps({"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": turn["until"]}}))
 for name in turn.get("denied", ()):
@@ -44,8 +54,9 @@ class Driver:
     name = "played"
     totals = frozenset({"usd"})
 
-    def __init__(self, turns: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, turns: Sequence[Mapping[str, Any]], plan: bool = False) -> None:
         self.turns = json.dumps(list(turns))
+        self.plan = plan
 
     def argv(self, session: str, url: str) -> list[str]:
         assert url == "http://127.0.0.1:9/mcp"
@@ -65,17 +76,24 @@ class Played:
     def __init__(
         self, folder: Path, turns: Sequence[Mapping[str, Any]], answers: Sequence[dict[str, Any]], **options: object
     ) -> None:
+        self.driver = Driver(turns, bool(options.pop("plan", False)))
+        self.now, self.tick = 1000.0, float(str(options.pop("tick", 0.0)))
         self.seat: Seat = seat_in(folder, "claude", **options)
         self.seat.door.write_text(json.dumps({"url": "http://127.0.0.1:9"}))
-        self.driver = Driver(turns)
         self.slept: list[float] = []
-        self.now = 1000.0
         self.status = self.go(answers)
 
-    def go(self, answers: Sequence[dict[str, Any]]) -> int:
+    def go(self, answers: Sequence[dict[str, Any]], deaf: int = 0) -> int:
+        """`deaf`: so often the door does not take what a turn cost."""
         self.said: list[str] = []
-        loop = Turns(self.seat, Door(self.seat, answers), self.driver, self.said.append, self._sleep, lambda: self.now)
+        self.door = Door(self.seat, answers)
+        self.door.deaf = deaf
+        loop = Turns(self.seat, self.door, self.driver, self.said.append, self._sleep, self._clock)
         return loop.run()
+
+    def _clock(self) -> float:
+        self.now += self.tick
+        return self.now
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -137,6 +155,39 @@ def test_stuck_is_told_and_then_starts_afresh(tmp_path: Path) -> None:
     assert [session for session, _ in played.prompts] == ["", "s0", "s0", "s0", ""]
     assert ["without a submission" in text for _, text in played.prompts] == [False, False, False, True, False]
     assert played.slept == [5, 10, 20, 40, 80]  # nothing is hurried that brings nothing
+
+
+def stuck(played: Played) -> list[dict[str, Any]]:
+    return [turn for turn in played.door.turns if turn.get("state") == "stuck"]
+
+
+def test_the_coordinator_hears_that_it_is_stuck(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{}] * 5, [{}] * 5)
+    assert [(t["blanks"], t.get("fresh", False)) for t in stuck(played)] == [(3, False), (4, True)]
+    assert "an earlier session of yours brought no submission in 4 turns" in played.prompts[4][1]
+
+
+def test_the_same_refusal_again_and_again_ends_the_turn_is_told_and_then_begun_afresh(tmp_path: Path) -> None:
+    turns = [{"refused": 3, "hang": True}, {"refused": 1}, {"submit": 1}]
+    played = Played(tmp_path, turns, [{}] * 3)
+    assert [session for session, _ in played.prompts] == ["", "s0", ""]
+    assert "refused 3 times in the same way: nothing changed (2)" in played.prompts[1][1]
+    assert "your submissions are refused in the same way each time: nothing changed (2)" in played.prompts[1][1]
+    assert [(t["blanks"], t["why"]) for t in stuck(played)] == [(1, "nothing changed (2)"), (2, "nothing changed (0)")]
+
+
+def test_another_refusal_is_another_matter(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"refused": 1}, {}, {"refused": 1}], [{}] * 3)
+    assert [session for session, _ in played.prompts] == ["", "s0", "s0"]
+    assert stuck(played) == []
+
+
+def test_a_turn_that_brings_nothing_for_long_is_ended(tmp_path: Path) -> None:
+    played = Played(
+        tmp_path, [{"submit": 1, "refused": 1, "hang": True}, {"submit": 1}], [{}] * 2, patience=1, tick=1.0
+    )
+    assert "your last turn was ended: no submission in 0 minutes" in played.prompts[1][1]
+    assert [row["tokens"] for row in played.usage] == [5, 5]  # what the client said of its messages
 
 
 def test_a_submission_ends_being_stuck(tmp_path: Path) -> None:
@@ -213,6 +264,65 @@ def test_a_login_that_is_refused_is_said(tmp_path: Path) -> None:
 def test_what_a_turn_cost_is_written_down(tmp_path: Path) -> None:
     played = Played(tmp_path, [{"submit": 1, "usd": 0.5}, {"submit": 1, "usd": 0.75}], [{}] * 2)
     assert [(row["tokens"], row["usd"]) for row in played.usage] == [(7, 0.5), (7, 0.25)]
+
+
+def test_costs_reach_the_ledger_with_their_experiments(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1, "usd": 0.5}, {"submit": 1, "usd": 0.75}], [{}] * 2)
+    assert [t for t in played.door.turns if "tokens" in t] == [
+        {"turn": 1, "tokens": 7, "usd": 0.5, "experiments": ["e0000"], "plan": False},
+        {"turn": 2, "tokens": 7, "usd": 0.25, "experiments": ["e0001"], "plan": False},
+    ]
+
+
+def test_on_a_plan_nothing_is_billed_by_the_token(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1, "usd": 0.5}], [{}], plan=True)
+    assert [(t["usd"], t["plan"]) for t in played.door.turns] == [(None, True)]
+    assert played.usage[0]["usd"] == 0.5
+
+
+def test_costs_that_are_not_taken_now_are_told_later(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1}] * 4, [{}])
+    assert played.go([{}, {}], deaf=1) == 0
+    assert [t["turn"] for t in played.door.turns] == [2, 3]
+    assert sessions.load(played.seat.folder / "session.json").owed == []
+
+
+def test_news_that_was_heard_outlives_the_process_and_is_not_asked_for_again(tmp_path: Path) -> None:
+    full = {"room": 0, "news": ["best is now e0003"], "seq": 7}
+    played = Played(tmp_path, [{"submit": 1}] * 3, [full, {"stop": True}])
+    assert played.door.heard == [0, 7]
+    assert not (played.seat.worktree / "prompts").exists()
+    assert played.go([{}]) == 0
+    assert played.door.heard[0] == 7
+    assert "best is now e0003" in played.prompts[0][1]
+
+
+def test_another_agent_of_the_same_name_begins_anew(tmp_path: Path) -> None:
+    played = Played(tmp_path, [{"submit": 1}] * 3, [{}])
+    played.seat = dataclasses.replace(played.seat, since=5.0)
+    assert played.go([{}]) == 0
+    assert [session for session, _ in played.prompts] == ["", ""]
+    assert [row["turn"] for row in played.usage] == [1, 2]
+
+
+OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"modle": "x"}, "no option modle"), ({"model": 4}, "cannot be 4"), ({"experiments": 0}, "above 0"),
+    ({"permissions": "open"}, "guarded"), ({"price": {"input": 1}}, "price"), ({"price": {"input": 1, "output": "x"}}, "price"),
+    ({"price": 3}, "price"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "said"), OPTIONS)
+def test_options_that_cannot_be_meant(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SwarmError) as error:
+        turns.check(options)
+    assert said in error.value.message + error.value.hint
+
+
+def test_options_that_can(tmp_path: Path) -> None:
+    turns.check(
+        {"model": "m", "experiments": 5, "context": 9, "permissions": "guarded", "price": {"input": 1, "output": 2.5}}
+    )
 
 
 def test_a_session_file_that_cannot_be_read_is_a_new_session(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ class FakeStory:
     def stop(self, agents: list[str] | None, now: bool) -> dict[str, Any]:
         return self._verb("stop", agents=agents, now=now)
 
+    def successor(self, who: str, kind: str) -> dict[str, Any]:
+        return {"name": f"new-{kind}"}
+
+    def replace(self, who: str, kind: str, **wish: Any) -> dict[str, Any]:
+        return self._verb("replace", who=who, kind=kind, **wish)
+
     def tell(self, agent: str, text: str, request: str | None) -> dict[str, Any]:
         self.news.append(text)
         return self._verb("tell", agent=agent, text=text, request=request)
@@ -96,13 +102,19 @@ class FakeStory:
     def constants(self, agent: str) -> dict[str, Any]:
         return self._verb("constants", agent=agent)
 
-    def contact(self, agent: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
+    def contact(
+        self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None
+    ) -> dict[str, Any]:
         self.asked.append(("contact", {"agent": agent, "final": final}))
+        del self.news[: heard or 0]
         due = bool(self.news)
-        heard = list(self.news) if due or final else []
-        if due or final:
-            self.news.clear()
-        return {"due": due, "stop": False, "room": 0, "news": heard}
+        told = list(self.news) if due or final else []
+        return {"due": due, "stop": False, "room": 0, "news": told, "seq": len(told)}
+
+    def hear(self, agent: str, seq: int) -> dict[str, Any]:
+        self.asked.append(("hear", {"agent": agent, "seq": seq}))
+        del self.news[:seq]
+        return {"heard": seq}
 
     def experiment(self, ident: str) -> dict[str, Any]:
         self.changed += 1  # as careless as a real one may be

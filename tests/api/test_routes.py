@@ -167,7 +167,7 @@ def test_wait_returns_at_the_news(served: Served) -> None:
     until(lambda: ("contact", {"agent": "gpu0", "final": False}) in served.story.asked)
     assert served.ask("POST", "/v1/agents/gpu0/tell", {"text": "hello"})[0] == 200
     waiting.join(40)
-    assert answers == [{"stop": False, "room": 0, "news": ["hello"]}]
+    assert answers == [{"stop": False, "room": 0, "news": ["hello"], "seq": 1}]
     assert ("contact", {"agent": "gpu0", "final": True}) not in served.story.asked
 
 
@@ -177,7 +177,7 @@ def test_wait_ends_with_its_time(served: Served) -> None:
     assert status == 200
     assert "due" not in answer
     assert time.monotonic() - began >= 0.2
-    assert served.story.asked[-1] == ("contact", {"agent": "gpu0", "final": True})
+    assert ("contact", {"agent": "gpu0", "final": True}) in served.story.asked
 
 
 def test_who_hangs_up_hears_nothing(alone: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +191,38 @@ def test_who_hangs_up_hears_nothing(alone: Served, monkeypatch: pytest.MonkeyPat
     until(lambda: gate.inside == 0)  # type: ignore[union-attr]
     alone.story.news.append("kept")
     assert alone.ask("POST", "/v1/wait", {"timeout": 0}, "agent.gpu0")[1]["news"] == ["kept"]
+
+
+def test_who_hangs_up_while_it_is_answered_is_told_again(alone: Served) -> None:
+    """The answer was made, and nobody was there to hear it: it is no news that was told."""
+    held = threading.Event()
+    asked = alone.story.contact
+
+    def slow(agent: str, **how: Any) -> dict[str, Any]:
+        answer = asked(agent, **how)
+        held.wait(40)
+        return answer
+
+    alone.story.contact = slow  # type: ignore[method-assign]
+    alone.story.news.append("kept")
+    line = http.client.HTTPConnection("127.0.0.1", alone.port, timeout=60)
+    headers = {"Authorization": f"Bearer {alone.tokens.read('agent.gpu0')}", "Content-Type": "application/json"}
+    line.request("POST", "/v1/wait", json.dumps({"timeout": 50}), headers)
+    until(lambda: alone.story.asked)
+    line.close()
+    held.set()
+    gate = alone.server.config.app
+    until(lambda: gate.inside == 0)  # type: ignore[union-attr]
+    assert alone.ask("POST", "/v1/wait", {"timeout": 0}, "agent.gpu0")[1]["news"] == ["kept"]
+    assert alone.ask("POST", "/v1/wait", {"timeout": 0}, "agent.gpu0")[1]["news"] == []
+
+
+def test_what_is_not_said_to_be_heard_is_told_again(served: Served) -> None:
+    served.story.news += ["one"]
+    for _ in range(2):
+        answer = served.ask("POST", "/v1/wait", {"timeout": 0, "heard": 0}, "agent.gpu0")[1]
+        assert answer["news"] == ["one"]
+    assert served.ask("POST", "/v1/wait", {"timeout": 0, "heard": answer["seq"]}, "agent.gpu0")[1]["news"] == []
 
 
 def test_a_result_is_waited_for_without_waking_oneself(served: Served) -> None:

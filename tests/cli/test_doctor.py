@@ -69,7 +69,7 @@ def test_doctor_tells_of_the_clients(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("ANTHROPIC_API_KEY", "very-secret")
     out = typed("doctor")[1]
-    assert "2.1.3, logged in by ANTHROPIC_API_KEY" in out and "very-secret" not in out
+    assert "2.1.3, logged in (API key)" in out and "runs unattended, guarded" in out and "very-secret" not in out
     assert "npm install -g @openai/codex" in out
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from swarm import clock, procs
-from swarm.cli import news, plot, screen, status, watch
+from swarm.cli import news, plot, screen, show, status, watch
 from swarm.cli.picture import AXES, picture_of
 from swarm.errors import SwarmError, UsageError
 from swarm.ledger.reader import Reader
@@ -89,6 +89,38 @@ def test_status_tells_what_agents_and_their_gpus_do(
     assert "rate limit until " in lines["gpu1-codex"]
     assert "! its process ended" in lines["gpu2-claude"]
     assert "stopped" in lines["gpu3-codex"]
+
+
+@pytest.mark.usefixtures("coordinator")
+def test_status_tells_who_is_stuck_and_what_it_costs(
+    night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night.say("stuck", "gpu0-claude", None, turns=4, why="", fresh=True)
+    night.experiment("e0800", "e0001", "after all", agent="gpu0-claude")
+    night.say("submitted", "gpu0-claude", "e0800")
+    night.say("stuck", "gpu1-codex", None, turns=3, why="", fresh=False)
+    night.say("stuck", "gpu2-claude", None, turns=4, why="", fresh=True)
+    for agent, usd in (("gpu1-codex", 17.0), ("gpu3-codex", 0.4), ("gpu0-claude", None)):
+        add(night.db, "costs", campaign=1, agent=agent, experiment="e0800", tokens=1000, usd=usd, at=night.now)
+    night.db.execute("UPDATE agents SET options='{\"login\": \"plan\"}' WHERE kind='claude'")
+    night.db.execute("UPDATE campaigns SET task=json_set(task, '$.policy.gpu_price', 2.0)")
+    add(night.db, "agents", name="tuner", campaign=1, kind="tuner", state="thinking", base="e0001", tip="e0001", created=1.0,
+        options=json.dumps({"device": "cuda", "idle": True}))  # fmt: skip
+    status.run(workspace)
+    lines = harmless(capsys.readouterr().out)
+    rows = {line.split()[0]: line for line in lines if line.strip() and line.startswith("  ")}
+    assert "! 3 turns without a submission, told " in rows["gpu1-codex"]
+    assert "! 4 turns without a submission, began" in rows["gpu2-claude"]
+    assert "without a submission" not in rows["gpu0-claude"]
+    assert " idle " in rows["tuner"] and "waits for an idle GPU" in rows["tuner"]
+    money = rows["money"]
+    assert "$17.40 API of $60 · claude on a plan · " in money
+    assert " GPU-h × $2.00 = $" in money
+    status.run(workspace, as_json=True)
+    found = {a["name"]: a for a in json.loads(capsys.readouterr().out)["agents"]}
+    assert (found["gpu1-codex"]["usd"], found["gpu1-codex"]["tokens"]) == (17.0, 1000)
+    show.run(workspace, "e0800")
+    assert "3,000 tokens · $17.40" in capsys.readouterr().out
 
 
 def test_status_without_a_coordinator_says_so_and_what_to_type(

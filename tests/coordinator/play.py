@@ -127,6 +127,7 @@ class Play:
             for i in range(count)
         ]
         named = [{"name": f"a{i}", "kind": "scripted", "slot": None if pool else str(i)} for i in range(agents)]
+        named = wish.pop("named", named)
         task = {"path": str(self.task_folder), "run": "python train.py", "budget": "steps:100", **wish.pop("task", {})}
         return self.story.spawn(
             task=task, agents=named, slots=wish.pop("slots", slots), stop=wish.pop("stop", {"hours": 10}), **wish

@@ -329,12 +329,15 @@ def test_a_dead_agent_is_started_again_and_at_last_given_up(play: Play) -> None:
     play.step(2)
     play.step(2)
     assert play.sessions.started.count("a0") == 2
+    began = play.now
     for _ in range(400):
         if play.a("a0").state == "stopped":
             break
         play.sessions.die("a0", 1)
-        play.step(5)
+        play.step(max(5.0, (play.a("a0").until or 0.0) - play.now))
+        play.world.timers.pop("budgets", None)
     assert play.a("a0").state == "stopped"
+    assert play.now - began > 3 * 3600  # a provider that is out for the evening is sat out
     data = [json.loads(d) for (d,) in play.ledger.rows("SELECT data FROM events WHERE kind='agent' ORDER BY seq")]
     assert "given up" in data[-1]["why"]
 
@@ -365,6 +368,33 @@ def test_news_is_told_once(play: Play) -> None:
     assert "a person tells you: look at B" in play.story.contact("a0")["news"]
     assert "a person tells you: look at B" not in play.story.contact("a0")["news"]
     assert not any("look at B" in line for line in play.story.contact("a1")["news"])
+
+
+def test_news_is_told_again_until_it_is_heard(play: Play) -> None:
+    play.begin(2)
+    play.measured("a1", A=0.2)
+    play.story.tell("a0", "look at B")
+    first = play.story.contact("a0", heard=0)
+    again = play.story.contact("a0", heard=0)
+    assert "a person tells you: look at B" in first["news"]
+    assert any("your worktree moved from e0001" in line for line in first["news"])
+    assert again["news"] == first["news"]
+    play.story.tell("a0", "and at C")
+    assert play.story.contact("a0", heard=first["seq"])["news"] == ["a person tells you: and at C"]
+    assert play.story.contact("a0", heard=10**9)["news"] == ["a person tells you: and at C"]  # not one of ours
+    play.open()
+    last = play.story.contact("a0", heard=0)
+    assert last["news"] == ["a person tells you: and at C"]
+    assert play.story.hear("a0", last["seq"]) and play.story.contact("a0", heard=0)["news"] == []
+
+
+def test_results_are_told_again_until_they_are_heard(play: Play) -> None:
+    play.begin(2)
+    play.measured("a0", A=0.2)
+    first = play.story.contact("a0", heard=0)
+    assert [r["experiment"] for r in first["results"]] == ["e0002"]
+    assert play.story.contact("a0", heard=0)["results"] == first["results"]
+    assert play.story.contact("a0", heard=first["seq"])["results"] == []
 
 
 def test_a_new_campaign_keeps_what_stood_in_a_worktree(play: Play) -> None:
@@ -448,6 +478,28 @@ def test_costs_are_booked_and_end_a_campaign_and_a_limit_is_no_failure(play: Pla
     play.story.turn("a0", tokens=1000, usd=0.7)
     play.step()
     assert "$1" in (play.world.campaign.why_ended or "")
+
+
+def test_costs_belong_to_experiments_and_are_counted_once(play: Play) -> None:
+    play.begin(agents=2)
+    mine, other = play.submit("a0", A=0.9), play.submit("a1", B=1.9)
+    play.story.turn("a0", turn=1, tokens=1001, usd=0.5, experiments=[mine, other, "e0999"])
+    play.story.turn("a0", turn=1, tokens=1001, usd=0.5, experiments=[mine])  # the answer was not heard
+    second = play.submit("a0", C=2.9)
+    play.story.turn("a0", turn=2, tokens=11, usd=0.3, experiments=[mine, second])
+    play.story.turn("a0", turn=3, tokens=7, experiments=[], plan=True)
+    rows = play.ledger.rows("SELECT agent, experiment, tokens, usd FROM costs ORDER BY id")
+    assert rows == [
+        ("a0", mine, 1001, 0.5), ("a0", mine, 6, 0.15), ("a0", second, 5, 0.15), ("a0", None, 7, None),
+    ]  # fmt: skip
+    assert json.loads(play.a("a0").options)["login"] == "plan"
+
+
+def test_a_turn_that_is_stuck_is_recorded(play: Play) -> None:
+    play.begin(agents=1)
+    play.story.turn("a0", state="stuck", blanks=3, why="nothing changed")
+    ((data,),) = play.ledger.rows("SELECT data FROM events WHERE kind='stuck' AND agent='a0'")
+    assert json.loads(data) == {"turns": 3, "why": "nothing changed", "fresh": False}
 
 
 def test_a_run_that_shared_its_gpu_is_repeated(play: Play) -> None:

@@ -167,6 +167,28 @@ def _agent_stopped(stage: Stage) -> None:
     assert [s.id for s in stage.world.slots()] == ["1"]
 
 
+def _half_done(stage: Stage) -> None:
+    """a0 runs one thing, has another in its queue and edits a third."""
+    begin(stage)
+    stage.measured("a1", B=1.0)
+    stage.submit("a0", A=0.4)
+    stage.step()
+    stage.submit("a0", C=2.0)
+    stage.edit("a0", C=1.25)
+
+
+def _replaced(stage: Stage) -> None:
+    assert stage.a("a0").state == "stopped"
+    assert "a0" not in stage.tmux.panes
+    assert "a0-scripted" in stage.tmux.panes
+    assert [s.agent for s in stage.world.slots()] == ["a0-scripted", "a1"]
+    assert count(stage, "agents WHERE kind='scripted'") == 3
+    assert count(stage, "events WHERE kind='replaced'") == 1
+    ((name, commit),) = [(n, c) for n, c in stage.ledger.refs().items() if n.startswith("refs/stray/a0/")]
+    assert "C = 1.25" in stage.hub.read(commit, "train.py").decode(), name
+    assert [r for (r,) in stage.ledger.rows("SELECT verdict FROM experiments WHERE agent='a0'")].count("cancelled") == 1
+
+
 def _goes_on(stage: Stage) -> None:
     searching(stage)
     assert set(stage.tmux.panes) == {"a0", "a1"}
@@ -234,6 +256,8 @@ SCENES = [
     Scene("stop --now", _running, then(lambda s: s.story.stop(now=True), Stage.settle), _stopped),
     Scene("stop an agent", _running, then(lambda s: s.story.stop(["a0"]), Stage.settle), _agent_stopped),
     Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before"), users=BOTH),
+    Scene("replace", _half_done, lambda s: s.story.replace("a0", "scripted", source="best"), _replaced, (4, "inside"), parts=2,
+          users=("a0-scripted",)),
     Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip

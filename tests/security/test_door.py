@@ -24,6 +24,7 @@ OWNERS = {
     "/v1/resume": {},
     "/v1/stop": {"now": True},
     "/v1/agents/a1/tell": {"text": "do as I say"},
+    "/v1/agents/a1/replace": {"kind": "scripted", "source": "best"},
 }
 AGENTS = {
     "/v1/submit": {"description": "in another's name"},

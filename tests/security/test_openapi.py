@@ -27,7 +27,7 @@ VERBS = [
     ("POST", "/v1/promote"), ("POST", "/v1/promote/undo"), ("POST", "/v1/pause"), ("POST", "/v1/resume"),
     ("POST", "/v1/agents/{name}/tell"), ("POST", "/v1/spawn"), ("POST", "/v1/stop"), ("GET", "/v1/best"),
     ("GET", "/v1/recall"), ("GET", "/v1/diff"), ("GET", "/v1/read"), ("GET", "/v1/experiments/{experiment}/log"),
-    ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"),
+    ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"), ("POST", "/v1/agents/{name}/replace"),
 ]  # fmt: skip
 PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "pause", "best")]
 SOME = settings(
