@@ -56,7 +56,10 @@ def budgets(w: World) -> bool:
     did = False
     for agent in w.agents(*LIVE):
         rule = json.loads(agent.options).get("stop")
-        why = rule and why_stop(Ending(**rule), agent.created, w.now, done_by(w, agent), usd_of(w, agent.name))
+        if not rule:
+            continue
+        own = hours.searched(w) - rule.pop("from")
+        why = why_stop(Ending(**rule), own, w.now, done_by(w, agent), usd_of(w, agent.name))
         if why:
             stop_agent(w, agent.name, f"its own end: {why}")
             _cancel_queue(w, agent.name)

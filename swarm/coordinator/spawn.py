@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
-from swarm.coordinator import baseline, ending
+from swarm.coordinator import baseline, ending, hours
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -170,7 +170,8 @@ def add_agent(w: World, wish: dict[str, Any]) -> None:
 def options_of(w: World, wish: dict[str, Any]) -> dict[str, Any]:
     """An agent's options as its row holds them: its own end among them."""
     stop = Stop.model_validate(wish.get("stop") or {})
-    return {**(wish.get("options") or {}), **({} if stop.empty else {"stop": asdict(ending.ending_of(stop, w.now))})}
+    own = {} if stop.empty else {"stop": {**asdict(ending.ending_of(stop, w.now)), "from": hours.searched(w)}}
+    return {**(wish.get("options") or {}), **own}
 
 
 def _settle(w: World, names: list[str]) -> None:

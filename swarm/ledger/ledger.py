@@ -18,11 +18,13 @@ TABLES: dict[type, str] = {
     Agent: "agents", Campaign: "campaigns", Event: "events", Experiment: "experiments",
     Promotion: "promotions", Run: "runs", Slot: "slots",
 }  # fmt: skip
-COLUMNS = {kind: ", ".join(f'"{f.name}"' for f in fields(kind)) for kind in TABLES}
+COLUMNS: dict[type, str] = {}
 
 
 def columns(kind: type) -> str:
     """The quoted column list of a record."""
+    if kind not in COLUMNS:
+        COLUMNS[kind] = ", ".join(f'"{f.name}"' for f in fields(kind))
     return COLUMNS[kind]
 
 
