@@ -76,7 +76,7 @@ class LocalExecutor:
                 asked = pid
             time.sleep(0.01)
         if procs.held(ticket.run_lock):
-            pid = runner_pid(ticket.folder)
+            pid = runner_pid(ticket.folder) or silent_runner(ticket.folder)
             if pid is not None:
                 _kill(pid, signal.SIGKILL)
             sweep({str(ticket.folder)})
@@ -95,10 +95,22 @@ def runner_pid(folder: Path) -> int | None:
     """The living runner of this folder. A pid alone proves nothing, so its command line must name the folder's spec."""
     try:
         pid = int((folder / "pid").read_text())
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid if os.fsencode(folder / SPEC) in words else None
+    return pid if os.fsencode(folder / SPEC) in _words(pid) else None
+
+
+def silent_runner(folder: Path) -> int | None:
+    """The one that has not written its pid, because the disk is full or because it hangs before that."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return next((pid for pid in pids if os.fsencode(folder / SPEC) in _words(pid)), None)
+
+
+def _words(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def sweep(folders: set[str]) -> None:

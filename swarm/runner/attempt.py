@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 from swarm.runner import literal, place, sandbox
 from swarm.runner.outcome import Ending, conclude
@@ -16,7 +19,8 @@ from swarm.runner.output import Log
 from swarm.runner.spec import RunResult, RunSpec
 from swarm.runner.tree import Tree
 
-TRIES = 60  # to write the result, a second apart: a full disk may be freed, and the run was dear
+T = TypeVar("T")
+TRIES = 60  # to begin, and to write the result, a second apart: a full disk may be freed, and the run was dear
 KEPT = 1 << 16  # bytes of the log that stay when it makes room
 
 
@@ -28,8 +32,8 @@ def main(argv: list[str]) -> int:
         os.set_inheritable(fd, False)
     spec = RunSpec.read(path)
     folder = Path(spec.folder)
-    (folder / "pid").write_text(str(os.getpid()))
-    log = Log(folder / "log.txt", spec.head, spec.tail)
+    patiently(tree, lambda: (folder / "pid").write_text(str(os.getpid())))
+    log = patiently(tree, lambda: Log(folder / "log.txt", spec.head, spec.tail))
     try:
         result = attempt(spec, tree, log)
     except Exception as error:  # ours or the machine's fault, not the experiment's: it is to be repeated
@@ -54,9 +58,9 @@ def attempt(spec: RunSpec, tree: Tree, log: Log) -> RunResult:
     if why and spec.sandbox == "required":
         return RunResult(spec.run, spec.attempt, "crashed", "sandbox", tail=f"bubblewrap: {why}\n{sandbox.INSTALL}")
     sandboxed = not why
-    place.prepare(spec, sandboxed)
+    patiently(tree, lambda: place.prepare(spec, sandboxed))
     if spec.seed_mode == "literal":
-        literal.rewrite(Path(spec.work), spec.edit, spec.seed)
+        patiently(tree, lambda: literal.rewrite(Path(spec.work), spec.edit, spec.seed))
     command = place.command(spec)
     argv = sandbox.wrap(spec, command) if sandboxed else command
     begun = time.monotonic()
@@ -76,6 +80,19 @@ def attempt(spec: RunSpec, tree: Tree, log: Log) -> RunResult:
         peak_rss_mb=round(tree.peak_rss_mb, 1),
         sandboxed=sandboxed,
     )
+
+
+def patiently(tree: Tree, do: Callable[[], T]) -> T:
+    """What needs room, once a second while the disk is full: three starts that find none are soon made, and then the
+    run would be given up for no fault of its own. Raises OSError when none comes, or the run is cancelled."""
+    for _ in range(TRIES):
+        try:
+            return do()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or tree.cancelled:
+                raise
+            time.sleep(1)
+    return do()
 
 
 def save(folder: Path, result: RunResult) -> int:

@@ -119,6 +119,17 @@ def test_a_runner_that_hangs_is_killed_with_its_tree(
     until(lambda: not procs.held(tmp_path / "work" / "alive"), "the daemon to be gone")
 
 
+def test_a_runner_that_found_no_room_for_its_pid_is_cancelled_too(
+    executor: LocalExecutor, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = begin(SLEEP)
+    up(tmp_path)
+    (tmp_path / "pid").unlink()
+    monkeypatch.setattr(local, "PATIENCE", 0.2)
+    executor.cancel(ticket)
+    assert over(executor, ticket).result is None
+
+
 def test_a_pid_that_is_not_our_runner_is_left_alone(executor: LocalExecutor, tmp_path: Path) -> None:
     stranger = subprocess.Popen(["sleep", "900"])
     try:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,19 @@ def test_a_result_that_cannot_be_written_leaves_no_half(tmp_path: Path, monkeypa
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     assert attempt.save(tmp_path, RunResult(1, 1, "finished", score=1.0)) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_waits_for_room_to_begin(tmp_path: Path) -> None:
+    """On a disk that is really full, a pipe in the place of a file for a sign that it has come so far."""
+    (tmp_path / "log.txt").symlink_to("/dev/full")  # of a log only lines are lost
+    (tmp_path / "pid").symlink_to("/dev/full")
+    process = start(spec(tmp_path, GOOD))
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(3)
+        assert process.poll() is None, "it gave up"
+        (tmp_path / "pid").unlink()
+        assert process.wait(DEADLINE) == 0
+    finally:
+        process.kill()
+    assert RunResult.read(tmp_path / "result.json").score == 1.25

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,19 @@ def _kind(words: tuple[str, ...], server: str, parent: int) -> str:
 def _below_a_run(process: Process, family: dict[int, Process]) -> bool:
     above = family.get(process.parent)
     return above is not None and (above.kind == "run" or _below_a_run(above, family))
+
+
+def child(process: Process, patience: float = 1.0) -> Process | None:
+    """A process that the coordinator has started just now, no run: too short-lived to be met by a look at everything."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        for path in (PROC / str(process.pid) / "task").glob("*/children"):
+            with contextlib.suppress(OSError, ValueError):
+                for pid in map(int, path.read_text().split()):
+                    started = _started(pid)
+                    if started is not None and b"runner/run.py" not in (PROC / str(pid) / "cmdline").read_bytes():
+                        return Process(pid, process.pid, started, (), "helper")
+    return None
 
 
 def hit(process: Process, sign: signal.Signals) -> bool:

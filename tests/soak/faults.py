@@ -12,13 +12,13 @@ from pathlib import Path
 
 from tests.soak.diary import Diary
 from tests.soak.disk import Disk
-from tests.soak.family import SERVER, Process, hit
+from tests.soak.family import SERVER, Process, child, hit
 from tests.soak.plan import Event
 
 KILLS = {
     "kill coordinator": ("coordinator",), "kill keeper": ("keeper",), "kill both": ("keeper", "coordinator"),
     "kill agent": ("agent",), "kill run": ("run",), "kill tmux": (SERVER,),
-    "kill helper": ("",),
+    "kill helper": ("",),  # a git of the coordinator's, mostly
 }  # fmt: skip
 STOPPABLE = ("coordinator", "keeper", "agent", "agent", "run", "run", SERVER, "")
 
@@ -65,7 +65,9 @@ class Faults:
             self._jump(0.0)
 
     def _kill(self, kind: str, pick: float) -> bool:
-        process = _picked([p for p in self.family() if p.kind == kind], pick)
+        process = _picked([p for p in self.family() if p.kind == (kind or "coordinator")], pick)
+        if process is not None and not kind:
+            process = child(process)
         if process is None or not hit(process, signal.SIGKILL):
             return False
         self.diary.note("fault", what=f"kill {(kind or 'helper').split()[0]}", pid=process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 
 from tests.soak.driver import Soak
@@ -21,6 +22,7 @@ FIGURES = {
     "by the machine": "SELECT COUNT(*) FROM runs WHERE reason LIKE 'machine:%'",
     "promotions": "SELECT COUNT(*) FROM promotions",
     "withdrawn": "SELECT COUNT(*) FROM promotions WHERE withdrawn IS NOT NULL",
+    "agents fallen": "SELECT COUNT(*) FROM events WHERE kind='agent' AND json_extract(data, '$.state')='crashed'",
     "agents restarted": "SELECT COUNT(*) FROM events WHERE kind='agent' AND json_extract(data, '$.state')='restarted'",
     "agents given up": "SELECT COUNT(*) FROM events WHERE kind='agent' AND json_extract(data, '$.why') LIKE 'given up%'",
     "rebases": "SELECT COUNT(*) FROM rebases",
@@ -37,6 +39,10 @@ def table(soak: Soak) -> str:
         ("acknowledged", said.count('"did": "submitted"')),
         ("lives of the coordinator", logged.count("listening on")),
     ]
+    why = rows(soak.workspace.ledger, "SELECT SUBSTR(why, 1, 90), COUNT(*) FROM attempts WHERE outcome='lost' GROUP BY 1")
+    lines += [(f"lost: {text}", n) for text, n in why]
+    used = shutil.disk_usage(soak.disk.path)
+    lines += [("MB of the disk used", used.used >> 20), ("MB of the disk", used.total >> 20)]
     lines += [(f"swarm {name}", n) for name, n in sorted(soak.restarts.items())]
     lines += [(f"fault: {name}", n) for name, n in sorted(soak.faults.done.items())]
     lines += [(f"owner: {name}", n) for name, n in sorted(soak.owner.done.items())]
