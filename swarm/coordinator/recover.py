@@ -29,6 +29,7 @@ def recover(w: World) -> None:
     if not w.has_campaign:
         return
     w.hub.create()
+    w.hub.sweep()
     there = w.hub.refs()
     w.hub.set_refs({name: commit for name, commit in w.ledger.refs().items() if there.get(name) != commit})
     names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]

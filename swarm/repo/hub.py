@@ -5,6 +5,7 @@ Nothing here reads a worktree's own `.git` file or its attributes: an agent may 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ from swarm.repo.commits import Commits, keep
 
 HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", re.M)
 STALE = 2.0  # seconds after which a ref's lock is one that a killed git left behind
+TEMPORARY = re.compile(r"(blobs|index|merge)-[a-z0-9_]{8}")  # folders that are needed for one command of git
+SWEPT = 60.0  # seconds; a command of git takes less, and one of a killed coordinator may still be at work
 # bytes are committed and restored exactly, whatever a .gitattributes says; everything is text to a diff
 ATTRIBUTES = "* -text -filter diff merge -ident -working-tree-encoding -export-ignore -export-subst\n"
 # for git commands that agents run themselves: nothing is ever collected, also by `gc --prune=now`, and a commit of
@@ -127,6 +130,15 @@ class Hub(Commits):
         with tempfile.TemporaryDirectory(dir=self.hidden, prefix="index-") as folder:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
             self.git(f"--work-tree={dest.absolute()}", "read-tree", "--reset", "-u", commit, env=index)
+
+    def sweep(self, age: float = SWEPT) -> None:
+        """Remove the copies that a killed process left behind: of ours by their names, and older than `age` seconds."""
+        for path in self.hidden.iterdir():
+            if not TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another one sweeps
+                if abs(time.time() - path.lstat().st_mtime) > age:
+                    shutil.rmtree(path, ignore_errors=True)
 
     # --- refs -------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,5 +50,19 @@ def test_deaths_just_before_a_run_starts_are_no_tries_of_the_run(tmp_path: Path)
     assert stage.e(ident).verdict == "keep"
     tries = stage.ledger.rows("SELECT a.outcome FROM attempts a JOIN runs r ON r.id=a.run WHERE r.experiment=?", ident)
     assert [o for (o,) in tries][:6] == ["lost"] * 5 + ["finished"]
+    stage.close()
+    Checker(stage.workspace.root).check(stage.promised)
+
+
+def test_the_next_coordinator_sweeps_what_a_killed_one_left(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage")
+    stage.open()
+    stage.spawn(1)
+    stage.settle()
+    left = stage.workspace.hidden / "blobs-abcd1234"
+    left.mkdir()
+    os.utime(left, (1, 1))
+    stage.reopen()
+    assert not left.exists()
     stage.close()
     Checker(stage.workspace.root).check(stage.promised)

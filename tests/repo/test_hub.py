@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from swarm.errors import SwarmError
 from swarm.repo import Hub
 from swarm.repo.call import Failed
+from swarm.repo.hub import TEMPORARY
 from tests.repo.conftest import FILES, git
 
 
@@ -117,6 +120,49 @@ def test_a_lock_that_a_killed_git_left_is_broken(hub: Hub, base: str, when: int)
     os.utime(lock, (when, when))
     hub.set_refs({"refs/heads/best": base})
     assert hub.refs() == {"refs/heads/best": base}
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(hub: Hub, base: str, tmp_path: Path) -> None:
+    for name in (
+        "blobs-abc_1234",
+        "index-abcdefgh",
+        "merge-00000000",
+        "index-youngone",
+        "index",
+        "blobs-of-mine",
+        "runs",
+    ):
+        (hub.hidden / name).mkdir(exist_ok=True)
+        (hub.hidden / name / "file").write_text("x")
+        if name != "index-youngone":
+            os.utime(hub.hidden / name, (1, 1))
+    (hub.hidden / "index-linkedto").symlink_to(tmp_path, target_is_directory=True)
+    (hub.hidden / "index-somefile").write_text("x")
+    os.utime(hub.hidden / "index-somefile", (1, 1))
+    before = {p.name for p in hub.hidden.iterdir()}
+    hub.sweep()
+    assert before - {p.name for p in hub.hidden.iterdir()} == {"blobs-abc_1234", "index-abcdefgh", "merge-00000000"}
+    assert hub.read(base, "train.py")
+    with pytest.raises(KeyboardInterrupt), _dying(hub):
+        hub.export(base, tmp_path / "out")
+    left = {p.name for p in hub.hidden.iterdir()} - before
+    assert len(left) == 1 and TEMPORARY.fullmatch(*left)  # our own names are those that are swept
+
+
+@contextlib.contextmanager
+def _dying(hub: Hub) -> Iterator[None]:
+    """Temporary folders are left as a kill leaves them."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def stay(self: object, *_: object) -> None:
+            self._finalizer.detach()  # type: ignore[attr-defined]
+
+        def die(*_: object, **__: object) -> bytes:
+            raise KeyboardInterrupt
+
+        patch.setattr("tempfile.TemporaryDirectory.__exit__", stay)
+        patch.setattr(hub, "git", die)
+        yield
 
 
 def test_the_callers_git_variables_do_not_lead_us_astray(
