@@ -33,11 +33,15 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An attempt that is over. `result` is None when it ended without a word (lost)."""
+    """An attempt that is over. `result` is None when it ended without a word (lost).
+
+    `began` is False only where nothing was ever started: whoever was to start it died before, which is no fault of the run.
+    """
 
     run: int
     attempt: int
     result: RunResult | None
+    began: bool = field(default=True, compare=False)
 
 
 class Executor(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ LEARNED = 10  # measurements that moved one of the drawn constants before TPE is
 STEP = 0.3  # of half the range: the spread of a step from the tip (×/÷ 1.9 where the range is ×/÷ 8)
 STUDY = 500  # measurements that are looked at: the last ones
 TRIES = 40  # draws until one is new
+CRASHES = 2  # of a value together with others; alone one is enough
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def propose(
     rng = random.Random(seed)
     now = {name: dim.text(dim.now) for name, dim in dims.items()}
     seen = seen[-STUDY:]
+    broken = spoiled(dims, seen)
     for _ in range(TRIES):
         few = drawn(dims, rng)
         if learned(few, seen) < LEARNED:
@@ -52,9 +55,27 @@ def propose(
             at = suggested(few, seen, flying, rng.randrange(1 << 31))
         texts = {name: dim.text(at[name]) for name, dim in dims.items() if name in at}  # in the file's order
         changed = {name: text for name, text in texts.items() if text != now[name]}
-        if changed and signature(now, changed) not in taken:
+        if changed and signature(now, changed) not in taken and not broken.intersection(changed.items()):
             return changed
     return None
+
+
+def spoiled(dims: Mapping[str, Dim], seen: Sequence[Seen]) -> set[tuple[str, str]]:
+    """Values, by name, that broke the training: a vocabulary that was not prepared, a head that does not divide.
+
+    That is a value of a constant with few values that was never measured, and that crashed as the one thing in its
+    measurement that never had been, or twice in whatever company.
+    """
+    whole = {name: dim for name, dim in dims.items() if dim.whole}
+    good = {(name, dim.text(dim.now)) for name, dim in dims.items()}
+    good |= {(n, dims[n].text(at)) for s in seen if s.loss is not None for n, at in s.at.items() if n in dims}
+    times: Counter[tuple[str, str]] = Counter()
+    for s in seen:
+        if s.loss is None:
+            suspects = [(n, dims[n].text(at)) for n, at in s.at.items() if n in dims]
+            suspects = [suspect for suspect in suspects if suspect not in good]
+            times.update({suspect: CRASHES if len(suspects) == 1 else 1 for suspect in suspects})
+    return {(name, text) for (name, text), count in times.items() if count >= CRASHES and name in whole}
 
 
 def signature(now: Mapping[str, str], changed: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from swarm import __version__
+from swarm.api import punctual
 from swarm.api.desk import Desk
 from swarm.api.gate import Gate
 from swarm.api.routes import routes
@@ -76,8 +77,10 @@ def guarded(desk: Desk, workspace: Workspace) -> Gate:
     return Gate(make(desk, workspace), desk.tokens)
 
 
-def serving(gate: Gate) -> uvicorn.Config:
-    """How the gate is served. Uvicorn writes no access log: a path may hold anything, a token too."""
+def serving(gate: Gate, head_seconds: float = punctual.HEAD_SECONDS) -> uvicorn.Config:
+    """How the gate is served; a request's head has to be here within `head_seconds`.
+
+    Uvicorn writes no access log: a path may hold anything, a token too."""
     logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         gate,
@@ -87,7 +90,7 @@ def serving(gate: Gate) -> uvicorn.Config:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
         loop="asyncio",
-        http="h11",
+        http=punctual.within(head_seconds),
         ws="none",
     )
 

@@ -40,6 +40,8 @@ def take(w: World, outcome: Outcome) -> None:
     stranger = w.shared.pop((run.id, run.attempt), None)
     if stranger is not None and run.attempt < ATTEMPTS:
         _lost(w, run, f"a foreign process (pid {stranger}) was on its GPU")
+    elif result is None and not outcome.began:
+        _lost(w, run, f"{UNSTARTED}: the coordinator ended just before")
     elif result is None or result.outcome == "lost":
         _lost(w, run, result.reason if result else "ended without a word")
     else:
@@ -53,7 +55,7 @@ def _end_attempt(w: World, run: Run, outcome: str, why: str | None) -> None:
 
 
 def _lost(w: World, run: Run, why: str) -> None:
-    """The machine's fault: again, at most three times; then it is a crash of the machine."""
+    """The machine's fault: again, at most three times; then it is a crash of the machine. What never began is no try."""
     _end_attempt(w, run, "lost", why)
     w.say("lost", None, run.experiment, run=run.id, attempt=run.attempt, why=why)
     tries = w.ledger.value("SELECT COUNT(*) FROM attempts WHERE run=? AND why NOT LIKE ?", run.id, f"{UNSTARTED}%")

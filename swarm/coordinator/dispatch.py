@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import confirm
+from swarm.coordinator import confirm, sound
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -115,6 +115,8 @@ def _head(w: World, slot: Slot, agent: Agent) -> Run | None:
         bound = bind(w, e, tip)
         with w.ledger.tx():
             ready = settle_binding(w, e, agent, bound, slot.klass)
+        if bound.verdict == "crash":  # something of it is damaged: is it the ground?
+            sound.look(w)
         if ready is not None:
             return next(r for r in w.ledger.all(Run, "WHERE experiment=? AND status='queued'", e.id))
 
@@ -179,6 +181,7 @@ def _unfit(w: World, run: Run, why: str) -> bool:
         w.ledger.change("runs", {"id": run.id}, status="crashed", reason=f"machine: {why}", ended=w.now)
         w.say("machine", None, run.experiment, text=f"{run.experiment} cannot be measured: {why}")
         collect.settle(w, w.ledger.run(run.id))
+    sound.look(w)
     return False
 
 

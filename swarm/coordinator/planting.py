@@ -4,6 +4,7 @@ without that word was left by halves, and is put right before it is used."""
 from __future__ import annotations
 
 from swarm.coordinator.world import World
+from swarm.repo import Failed
 
 
 def plant(w: World, names: list[str]) -> None:
@@ -82,7 +83,15 @@ def _keep(w: World, name: str) -> None:
         if not file.is_file() or file.is_symlink():
             continue
         data = file.read_bytes()
-        if commit is None or path not in w.hub.paths(commit) or w.hub.read(commit, path) != data:
+        if commit is None or not _holds(w, commit, path, data):
             kept = w.workspace.agents / name / "kept" / str(int(w.now)) / path
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(data)
+
+
+def _holds(w: World, commit: str, path: str, data: bytes) -> bool:
+    """Whether it can be had again from there."""
+    try:
+        return path in w.hub.paths(commit) and w.hub.read(commit, path) == data
+    except Failed:  # damaged
+        return False

@@ -26,11 +26,12 @@ def promote(w: World, ident: str, by: str, p: float | None, hold: bool = False) 
             hold=int(hold),
             at=w.now,
         )
-        _move(w, ident)
+        move_to(w, ident)
         w.say("promoted", None, ident, previous=previous, by=by, p=p)
 
 
-def _move(w: World, ident: str) -> None:
+def move_to(w: World, ident: str) -> None:
+    """Best is this one now. Inside the caller's transaction, which also says why."""
     w.set_campaign(best=ident)
     w.pin("refs/heads/best", w.commit_of(ident))
     w.dirty = True
@@ -52,7 +53,7 @@ def withdraw(w: World, promotion: Promotion, p: float) -> None:
         w.set_experiment(promotion.experiment, dropped=1)
         to = promotion.previous or w.campaign.baseline
         assert to is not None
-        _move(w, to)
+        move_to(w, to)
         w.say("withdrawn", None, promotion.experiment, to=to, p=p)
 
 
@@ -71,7 +72,7 @@ def undo(w: World, request: str | None = None) -> dict[str, Any]:
     with w.ledger.tx():
         w.ledger.change("promotions", {"id": last.id}, withdrawn=w.now)
         w.set_experiment(last.experiment, dropped=1)
-        _move(w, last.previous)
+        move_to(w, last.previous)
         w.say("withdrawn", None, last.experiment, to=last.previous, by="person", **once.named(request))
     return {"experiment": last.previous, "previous": last.experiment, **_card(w, last.previous, "")}
 

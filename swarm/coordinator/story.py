@@ -23,6 +23,7 @@ from swarm.coordinator import (
     recover,
     replace,
     resume,
+    sound,
     spawn,
     submit,
     turn,
@@ -32,7 +33,7 @@ from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
-from swarm.repo import Hub, Worktrees
+from swarm.repo import Failed, Hub, Worktrees
 from swarm.research.experiment import Run
 from swarm.workspace import Workspace
 
@@ -91,8 +92,10 @@ class Story:
             did = company.look(w) or did
             did = watch.watch(w) or did
             w.move_refs()
-        except BaseException:
+        except BaseException as error:
             recover.load(w)  # what is in memory may be ahead of a transaction that was rolled back
+            if isinstance(error, Failed):
+                sound.look(w)
             raise
         w.dirty = w.dirty or did
         return did
@@ -129,8 +132,10 @@ class Story:
             raise Refused(
                 f"there is no {error.args[0]} here.", "swarm leaderboard and swarm status list what there is.", 404
             ) from None
-        except BaseException:
+        except BaseException as error:
             recover.load(w)
+            if isinstance(error, Failed) and sound.look(w):
+                raise Refused("what everybody builds on was damaged, and was given up.", "Ask again.", 503) from None
             raise
         w.changed += 1
         self._move_refs()

@@ -59,7 +59,8 @@ class LocalExecutor:
         """Locked: alive. Free with a result: over. Free without: lost, and what it left behind is killed."""
         self._children = [child for child in self._children if child.poll() is None]
         over = [t for t in tickets if not procs.held(t.run_lock)]
-        outcomes = [Outcome(t.run, t.attempt, read(t)) for t in over]
+        # the spec is written in the moment before the runner is started
+        outcomes = [Outcome(t.run, t.attempt, read(t), (t.folder / SPEC).exists()) for t in over]
         lost = {str(t.folder) for t, o in zip(over, outcomes, strict=True) if o.result is None}
         if lost:
             sweep(lost)

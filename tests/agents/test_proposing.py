@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm.agents.proposing import Seen, bad, propose, signature, suggested
+from swarm.agents.proposing import Seen, bad, propose, signature, spoiled, suggested
 from swarm.agents.space import placed, space
 from swarm.research.constants import constants, with_values
 
@@ -101,3 +101,34 @@ def test_whatever_was_measured_a_proposal_is_legal(losses: list[float | None], s
     assert change
     after = constants(with_values(SOURCE, change))
     assert set(placed(DIMS, {n: c.value for n, c in after.items()})) >= set(change) - {"WARMUP_RATIO"}
+
+
+SIZES = space(constants("VOCAB_SIZE = 1024\nDEPTH = 2\nMATRIX_LR = 0.04\nFLAG = False\n"))
+
+
+def row(loss: float | None, **values: object) -> Seen:
+    now: dict[str, object] = {"VOCAB_SIZE": 1024, "DEPTH": 2, "MATRIX_LR": 0.04, "FLAG": False}
+    return Seen(placed(SIZES, {**now, **values}), loss)
+
+
+def test_a_value_that_broke_the_training_is_not_tried_again() -> None:
+    """As a vocabulary that was not prepared does, whatever else is changed with it."""
+    seen = [row(None, VOCAB_SIZE=2048), row(1.9, VOCAB_SIZE=512), row(None, VOCAB_SIZE=4096, MATRIX_LR=0.02)]
+    seen += [row(None, VOCAB_SIZE=4096, DEPTH=3), row(1.8, DEPTH=3), row(None, MATRIX_LR=0.3)]
+    tried = [change for seed in range(400) if (change := propose(SIZES, seen, [], set(), seed))]
+    assert {c["VOCAB_SIZE"] for c in tried if "VOCAB_SIZE" in c} == {"256", "512"}
+    assert any("MATRIX_LR" in c for c in tried) and any(c.get("DEPTH") == "3" for c in tried)
+
+
+def test_one_crash_in_company_convicts_nobody_and_a_success_acquits() -> None:
+    assert spoiled(SIZES, [row(None, VOCAB_SIZE=2048, FLAG=True)]) == set()
+    assert spoiled(SIZES, [row(None, VOCAB_SIZE=2048, FLAG=True), row(1.9, FLAG=True)]) == {("VOCAB_SIZE", "2048")}
+    assert spoiled(SIZES, [row(None, VOCAB_SIZE=2048), row(1.9, VOCAB_SIZE=2048)]) == set()
+    assert spoiled(SIZES, [row(None)] * 3) == set()  # the tip itself once crashed: a fault of the machine
+
+
+def test_a_tuner_whose_other_values_are_all_broken_still_finds_something() -> None:
+    dims = space(constants("FLAG = False\nMATRIX_LR = 0.04\n"))
+    seen = [Seen({"FLAG": 1.0, "MATRIX_LR": dims["MATRIX_LR"].now}, None)]
+    tried = [propose(dims, seen, [], set(), seed) for seed in range(50)]
+    assert all(change is not None and list(change) == ["MATRIX_LR"] for change in tried)

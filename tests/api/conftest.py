@@ -63,7 +63,8 @@ class Served:
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[Served]:
+def serve(root: Path, **how: float) -> Iterator[Served]:
+    """`how`: see `serving`."""
     workspace = Workspace(root)
     workspace.make()
     tokens = Tokens(workspace.tokens)
@@ -73,7 +74,7 @@ def serve(root: Path) -> Iterator[Served]:
     loop: Loop[FakeStory] = Loop(story)
     desk = Desk(loop, tokens)
     sock = bound(workspace)
-    server = uvicorn.Server(serving(guarded(desk, workspace)))
+    server = uvicorn.Server(serving(guarded(desk, workspace), **how))
     loop.start()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

@@ -166,3 +166,13 @@ def test_runners_that_ended_are_no_zombies(executor: LocalExecutor, begin: Begin
         return not executor._children
 
     until(reaped, "the runner to be reaped")
+
+
+def test_what_was_never_started_is_known_from_what_was_lost(tmp_path: Path) -> None:
+    """A coordinator died between "running" and the start; or a runner died before its first word."""
+    executor = LocalExecutor()
+    ticket = Ticket(7, 1, tmp_path / "r7-1", tmp_path / "run-7.lock")
+    ticket.folder.mkdir()
+    assert [o.began for o in executor.poll([ticket])] == [False]
+    (ticket.folder / "spec.json").write_text("{}")
+    assert [o.began for o in executor.poll([ticket])] == [True]

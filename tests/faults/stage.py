@@ -36,7 +36,7 @@ class FileExecutor:
         self._effects("executor", do)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        return [Outcome(t.run, t.attempt, self._result(t)) for t in tickets]
+        return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in tickets]
 
     def cancel(self, ticket: Ticket) -> None:
         result = RunResult(ticket.run, ticket.attempt, "lost", "cancelled")
