@@ -50,8 +50,11 @@ e2e: $(VENV)/.tested ## the slow tests: whole swarms as processes, in a folder a
 	$(BIN)/python -m pytest $(WORKERS) -m e2e --timeout=600 --durations=10 $(PYTEST)
 
 .PHONY: bench
-bench: $(VENV)/.tested ## measurements, as ratios beside a floor or a peer (docs/notes has what they said)
-	$(BIN)/python -m bench.spawn
+bench: $(VENV)/.tested ## measurements beside a floor or a peer, short ones (docs/bench.md has what long ones said)
+	$(BIN)/python -m bench.screens 7 20000
+	$(BIN)/python -m bench.spawn 2
+	$(BIN)/python -m bench.idle 12
+	$(BIN)/python -m bench.slots64 20
 
 MINUTES ?= 10
 .PHONY: soak

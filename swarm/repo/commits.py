@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ class Commits:
         self._rows: dict[str, dict[str, tuple[str, str]]] = {}
         self._files: dict[str, dict[str, tuple[str, str]]] = {}
         self._diffs: dict[tuple[str, str], str] = {}
+        self._made: dict[tuple[str | None, str, bytes], str] = {}
 
     def ask(self, *args: str, data: bytes | None = None, env: Mapping[str, str] | None = None) -> Answer:
         """Run git on the hub, whatever comes of it."""
@@ -44,10 +46,19 @@ class Commits:
 
     def commit(self, files: Mapping[str, bytes], parent: str | None, message: str) -> str:
         """The parent's tree with these files put in, as a commit. The same input gives the same commit."""
+        # a change is made into a commit when it is submitted and again when it is bound: mostly onto the same parent
+        given = (parent, message, hashlib.sha256(repr(sorted(files.items())).encode()).digest())
+        if given not in self._made:
+            keep(self._made, given, self._commit(files, parent, message))
+        return self._made[given]
+
+    def _commit(self, files: Mapping[str, bytes], parent: str | None, message: str) -> str:
         there = self.files(parent) if parent else {}
         blobs = self._store(list(files.values()))
         modes = [there.get(path, FILES)[0] for path in files]  # never a link: its target would be the agent's to choose
         put = {p: (m if m in FILES else FILES[0], b) for p, m, b in zip(files, modes, blobs, strict=True)}
+        for blob, content in zip(blobs, files.values(), strict=True):
+            keep(self._blobs, blob, content)
         return self.commit_entries(put, parent, message)
 
     def commit_entries(self, entries: Mapping[str, tuple[str, str] | None], parent: str | None, message: str) -> str:

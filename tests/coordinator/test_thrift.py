@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import git
 import pytest
 
 from tests.coordinator.play import Play
@@ -102,3 +103,22 @@ def test_nothing_that_is_done_over_and_over_reads_a_whole_table(play: Play) -> N
 
     assert _scans(play, work) == set()
     assert play.world.ledger.value("SELECT COUNT(*) FROM runs WHERE purpose='confirm'")
+
+
+def test_what_an_experiment_costs_in_git_processes(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes longer than all else that the story does for it."""
+    play.begin(2)
+    play.measured("a0", A=0.9)
+    started: list[object] = []
+    execute = git.Git.execute
+
+    def counted(self: git.Git, command: Any, *args: Any, **named: Any) -> Any:
+        started.append(command)
+        return execute(self, command, *args, **named)
+
+    monkeypatch.setattr(git.Git, "execute", counted)
+    play.story.submit_values("a1", {"A": "5.7"})
+    assert len(started) <= 7  # worktree, blob, listing, tree, commit, diff, ref
+    started.clear()
+    play.settle()
+    assert len(started) <= 5  # three levels of objects looked at, checkout, ref
