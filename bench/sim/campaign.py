@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.sim.landscape import Assumptions, Landscape, values_of
+from bench.sim.landscape import ORIGIN, Assumptions, Landscape, values_of
 from bench.sim.outcome import Outcome, outcome_of
 from bench.sim.played_git import PlayedHub
 from bench.sim.researcher import Commons, Researcher
 from bench.sim.stage import Kind, Sessions, VirtualExecutor
+from swarm.coordinator import confirm
 from swarm.coordinator.story import Story
 from swarm.ledger.ledger import Ledger
 from swarm.repo import Hub, Worktrees
 from swarm.workspace import Workspace
 
 START = 1_800_000_000.0  # when every campaign begins, in seconds since 1970
-NEVER = float("inf")
 MEMORY = Path("/dev/shm")  # where it is there: the ledger waits for the disk at every commit
 
 
@@ -49,7 +49,6 @@ class Campaign:
     def __init__(self, folder: Path, assumptions: Assumptions, setting: Setting, seed: int) -> None:
         self.setting, self.now = setting, START
         self.landscape = Landscape(assumptions, seed)
-        self.lags = random.Random(f"lags {seed}")
         task = folder / "task"
         task.mkdir(parents=True)
         (task / "train.py").write_text(self.landscape.source({}))
@@ -100,13 +99,12 @@ class Campaign:
     def _next(self) -> float:
         """The next moment at which anything may happen."""
         w = self.story.world
-        lag = self.lags.uniform(0.0, self.landscape.assumptions.look)
-        moments = [self.executor.next_end() + lag, *(thought.ready for thought in self.thoughts.values())]
+        moments = [self.executor.next_end(), *(thought.ready for thought in self.thoughts.values())]
         if w.campaign.state in ("baseline", "searching"):
             moments.append(w.campaign.created + self.setting.hours * 3600)
         appointments = [t for name, t in w.timers.items() if name in ("pollinate", "grace")]
         if w.campaign.state == "searching":
-            appointments += [s.free_since + w.policy.idle_after for s in w.slots() if s.free_since is not None]
+            appointments += [s.free_since + confirm.patience(w) for s in w.slots() if s.free_since is not None]
         moments += [t for t in appointments if t > self.now]
         return min(moments)
 
@@ -149,7 +147,7 @@ class Campaign:
         if self.story.world.campaign.state not in ("baseline", "searching"):
             return
         self._file(name).write_text(self.landscape.source({**thought.here, **thought.change}))
-        told = ", ".join(f"{n} {thought.here.get(n, 100)}→{v}" for n, v in thought.change.items())
+        told = ", ".join(f"{n} {thought.here.get(n, ORIGIN)}→{v}" for n, v in thought.change.items())
         ident = self.story.submit(name, told)["experiment"]
         self.submitted[ident] = (thought.here, thought.change)
 
@@ -165,6 +163,3 @@ def simulate(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
             return campaign.run()
         finally:
             campaign.ledger.close()
-
-
-Simulated = Callable[[Assumptions, Setting, int], Outcome]

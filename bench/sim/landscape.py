@@ -39,7 +39,9 @@ class Assumptions:
     think: float = 60.0  # mean seconds of an agent's thinking; the distribution is log-normal
     think_spread: float = 0.6  # standard deviation of its logarithm
     look: float = 0.25  # seconds between the coordinator's looks: a run waits for one of them, evenly distributed
-    follow: float = 0.5  # share of the proposals that go on from the last result, where there is something to go on from
+    follow: float = (
+        0.5  # share of the proposals that go on from the last result, where there is something to go on from
+    )
     twice: float = 0.15  # share of the proposals that move two constants
     aware: float = 0.5  # probability that an agent knows of a value that another one has tried
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.sim.landscape import Landscape, Values, values_of
 from swarm.ledger.ledger import Ledger
@@ -23,7 +22,9 @@ class Outcome:
     experiments: int  # changes that were measured
     gain: float  # true value of the baseline minus that of what is called best at the end
     claimed: float  # the same as the campaign believes
-    records: tuple[tuple[float, float, float], ...]  # best's changes: GPU-seconds spent by then, truth before, truth after
+    records: tuple[
+        tuple[float, float, float], ...
+    ]  # best's changes: GPU-seconds spent by then, truth before, truth after
     verdicts: dict[str, int]
 
     @property
@@ -92,4 +93,4 @@ def file_of(ledger: Ledger, hub: Hub, ident: str) -> Values:
     """The constants of an experiment as it was measured."""
     commit = ledger.experiment(ident).commit
     assert commit is not None
-    return values_of(hub.read(commit, str(Path("train.py"))).decode())
+    return values_of(hub.read(commit, "train.py").decode())

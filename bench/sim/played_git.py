@@ -70,9 +70,13 @@ class PlayedHub(Hub):
 
     def _commit_tree(self, words: list[str], options: list[str], data: bytes, env: Mapping[str, str]) -> bytes:
         tree, *parents = words
-        text = [f"tree {tree}", *(f"parent {p}" for p in parents), f"author {WHO} {MOMENT}", f"committer {WHO} {MOMENT}"]
-        message = data if data.endswith(b"\n") else data + b"\n"  # as git completes it
-        return self._keep("commit", "\n".join(text).encode() + b"\n\n" + message).encode()
+        text = [
+            f"tree {tree}",
+            *(f"parent {p}" for p in parents),
+            f"author {WHO} {MOMENT}",
+            f"committer {WHO} {MOMENT}",
+        ]
+        return self._keep("commit", "\n".join(text).encode() + b"\n\n" + data).encode()
 
     def _entries(self, tree: str) -> list[tuple[str, str, str]]:
         """Mode, name and blob of the entries of a tree."""

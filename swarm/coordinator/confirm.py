@@ -149,7 +149,7 @@ def _share(w: World, slots: int) -> float:
 
 def idle_run(w: World, slot: Slot) -> Run | None:
     """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
-    if w.campaign.state != "searching" or slot.free_since is None or 0 <= w.now - slot.free_since < w.policy.idle_after:
+    if w.campaign.state != "searching" or slot.free_since is None or 0 <= w.now - slot.free_since < patience(w):
         return None
     open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
     targets = {w.campaign.baseline, w.campaign.best} - open_ones - {None}
@@ -159,6 +159,16 @@ def idle_run(w: World, slot: Slot) -> Run | None:
     with w.ledger.tx():
         ident = w.ledger.add_run(counted[0][1], "reference", slot.klass, w.key(slot.klass), w.now)
     return w.ledger.run(ident)
+
+
+def patience(w: World) -> float:
+    """Seconds until a slot counts as idle: the policy's, and at least as long as a run takes.
+
+    What is measured again holds up whatever its owner thinks of meanwhile: at 60 s of thinking for a run of 300 s that cost
+    a sixth of the progress (bench.depth). Who has thought for as long as a run takes may well think that long again.
+    """
+    took = w.ledger.value("SELECT AVG(seconds) FROM runs WHERE experiment=? AND status='finished'", w.campaign.baseline)
+    return max(w.policy.idle_after, float(took or 0.0))
 
 
 def p_over_best(w: World, ident: str) -> float | None:

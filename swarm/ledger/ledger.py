@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,10 +20,14 @@ TABLES: dict[type, str] = {
 }  # fmt: skip
 
 
-@cache
+_columns: dict[type, str] = {}
+
+
 def columns(kind: type) -> str:
     """The quoted column list of a record."""
-    return ", ".join(f'"{f.name}"' for f in fields(kind))
+    if kind not in _columns:  # asked for with every statement
+        _columns[kind] = ", ".join(f'"{f.name}"' for f in fields(kind))
+    return _columns[kind]
 
 
 class Ledger:
