@@ -32,6 +32,7 @@ class Setting:
     hours: float = 12.0
     policy: Mapping[str, Any] = field(default_factory=dict)  # of config.Policy; `queue` is the depth
     real_git: bool = False
+    stream: int = 0  # other agents and other luck on the same landscape
 
 
 @dataclass
@@ -55,7 +56,9 @@ class Campaign:
         self.workspace = Workspace(folder / "swarm")
         self.workspace.root.mkdir()
         self.workspace.make()
-        self.executor = VirtualExecutor(self.landscape, random.Random(f"runs {seed}"), lambda: self.now)
+        self.executor = VirtualExecutor(
+            self.landscape, random.Random(f"runs {seed} {setting.stream}"), lambda: self.now
+        )
         self.ledger = Ledger(self.workspace.ledger)
         hub = (Hub if setting.real_git else PlayedHub)(self.workspace.hidden)
         self.story = Story(
@@ -64,7 +67,9 @@ class Campaign:
         )  # fmt: skip
         commons = Commons()
         self.agents = {
-            f"a{i}": Researcher(assumptions, self.landscape.names, random.Random(f"agent {seed} {i}"), commons)
+            f"a{i}": Researcher(
+                assumptions, self.landscape.names, random.Random(f"agent {seed} {setting.stream} {i}"), commons
+            )
             for i in range(setting.slots)
         }
         self.thoughts: dict[str, Thought] = {}
