@@ -103,7 +103,7 @@ def moments(campaign: Campaign) -> Iterator[float]:
 
 @pytest.mark.parametrize("queue", [0, 1, 2])
 def test_the_books_add_up(tmp_path: Path, queue: int) -> None:
-    campaign, outcome = played(tmp_path, Setting(slots=2, hours=1.5, policy={"queue": queue}))
+    campaign, outcome = played(tmp_path, Setting(slots=2, hours=1.0, policy={"queue": queue}))
     assert outcome.booked == pytest.approx(sum(outcome.used.values()))
     assert sum(outcome.used.values()) + outcome.idle_s == pytest.approx(outcome.gpu_s)
     assert outcome.idle_s >= 0
@@ -114,7 +114,7 @@ def test_the_books_add_up(tmp_path: Path, queue: int) -> None:
 
 @pytest.mark.parametrize("queue", [0, 1, 2])
 def test_no_agent_has_more_in_flight_than_its_queue_allows(tmp_path: Path, queue: int) -> None:
-    campaign, _ = played(tmp_path, Setting(slots=2, hours=1.5, policy={"queue": queue}))
+    campaign, _ = played(tmp_path, Setting(slots=2, hours=1.0, policy={"queue": queue}))
     most = 0
     for agent in campaign.agents:
         spans = campaign.ledger.rows(
