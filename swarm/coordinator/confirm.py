@@ -164,8 +164,8 @@ def idle_run(w: World, slot: Slot) -> Run | None:
 def patience(w: World) -> float:
     """Seconds until a slot counts as idle: the policy's, and at least as long as a run takes.
 
-    What is measured again holds up whatever its owner thinks of meanwhile: at 60 s of thinking for a run of 300 s that cost
-    a sixth of the progress (bench.depth). Who has thought for as long as a run takes may well think that long again.
+    What is measured again holds up whatever its owner thinks of meanwhile: at 60 s of thinking for a run of 300 s an agent
+    without a queue got a fifth fewer experiments (bench.depth). Who has thought that long may well think so long again.
     """
     took = w.ledger.value("SELECT AVG(seconds) FROM runs WHERE experiment=? AND status='finished'", w.campaign.baseline)
     return max(w.policy.idle_after, float(took or 0.0))
