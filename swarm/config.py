@@ -97,16 +97,12 @@ class Policy(Frozen):
     """How the campaign is run. Times are seconds."""
 
     sandbox: Literal["auto", "required", "off"] = "auto"
-    queue: int = Field(
-        1, ge=0
-    )  # submissions of an agent that may wait beside those that run; 0: none, it thinks in between
+    queue: int = Field(1, ge=0)  # submissions of an agent that may wait beside those that run; 0: it thinks in between
     baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
-    idle_after: float = 60.0  # then a slot with nothing queued is put to other use:
-    idle: Literal["auto", "tune", "confirm"] = (
-        "auto"  # a tuner's proposals first (auto: on GPUs), or only measured again
-    )
+    idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
+    idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
 

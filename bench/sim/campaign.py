@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.sim.landscape import Assumptions, Landscape, values_of
+from bench.sim.landscape import ORIGIN, Assumptions, Landscape, values_of
 from bench.sim.outcome import Outcome, outcome_of
 from bench.sim.played_git import PlayedHub
 from bench.sim.researcher import Commons, Researcher
 from bench.sim.stage import Kind, Sessions, VirtualExecutor
+from swarm.coordinator import confirm
 from swarm.coordinator.story import Story
 from swarm.ledger.ledger import Ledger
 from swarm.repo import Hub, Worktrees
 from swarm.workspace import Workspace
 
 START = 1_800_000_000.0  # when every campaign begins, in seconds since 1970
-NEVER = float("inf")
 MEMORY = Path("/dev/shm")  # where it is there: the ledger waits for the disk at every commit
 
 
@@ -32,6 +32,7 @@ class Setting:
     hours: float = 12.0
     policy: Mapping[str, Any] = field(default_factory=dict)  # of config.Policy; `queue` is the depth
     real_git: bool = False
+    stream: int = 0  # other agents and other luck on the same landscape
 
 
 @dataclass
@@ -49,14 +50,15 @@ class Campaign:
     def __init__(self, folder: Path, assumptions: Assumptions, setting: Setting, seed: int) -> None:
         self.setting, self.now = setting, START
         self.landscape = Landscape(assumptions, seed)
-        self.lags = random.Random(f"lags {seed}")
         task = folder / "task"
         task.mkdir(parents=True)
         (task / "train.py").write_text(self.landscape.source({}))
         self.workspace = Workspace(folder / "swarm")
         self.workspace.root.mkdir()
         self.workspace.make()
-        self.executor = VirtualExecutor(self.landscape, random.Random(f"runs {seed}"), lambda: self.now)
+        self.executor = VirtualExecutor(
+            self.landscape, random.Random(f"runs {seed} {setting.stream}"), lambda: self.now
+        )
         self.ledger = Ledger(self.workspace.ledger)
         hub = (Hub if setting.real_git else PlayedHub)(self.workspace.hidden)
         self.story = Story(
@@ -65,7 +67,9 @@ class Campaign:
         )  # fmt: skip
         commons = Commons()
         self.agents = {
-            f"a{i}": Researcher(assumptions, self.landscape.names, random.Random(f"agent {seed} {i}"), commons)
+            f"a{i}": Researcher(
+                assumptions, self.landscape.names, random.Random(f"agent {seed} {setting.stream} {i}"), commons
+            )
             for i in range(setting.slots)
         }
         self.thoughts: dict[str, Thought] = {}
@@ -100,13 +104,12 @@ class Campaign:
     def _next(self) -> float:
         """The next moment at which anything may happen."""
         w = self.story.world
-        lag = self.lags.uniform(0.0, self.landscape.assumptions.look)
-        moments = [self.executor.next_end() + lag, *(thought.ready for thought in self.thoughts.values())]
+        moments = [self.executor.next_end(), *(thought.ready for thought in self.thoughts.values())]
         if w.campaign.state in ("baseline", "searching"):
             moments.append(w.campaign.created + self.setting.hours * 3600)
         appointments = [t for name, t in w.timers.items() if name in ("pollinate", "grace")]
         if w.campaign.state == "searching":
-            appointments += [s.free_since + w.policy.idle_after for s in w.slots() if s.free_since is not None]
+            appointments += [s.free_since + confirm.patience(w) for s in w.slots() if s.free_since is not None]
         moments += [t for t in appointments if t > self.now]
         return min(moments)
 
@@ -149,7 +152,7 @@ class Campaign:
         if self.story.world.campaign.state not in ("baseline", "searching"):
             return
         self._file(name).write_text(self.landscape.source({**thought.here, **thought.change}))
-        told = ", ".join(f"{n} {thought.here.get(n, 100)}→{v}" for n, v in thought.change.items())
+        told = ", ".join(f"{n} {thought.here.get(n, ORIGIN)}→{v}" for n, v in thought.change.items())
         ident = self.story.submit(name, told)["experiment"]
         self.submitted[ident] = (thought.here, thought.change)
 
@@ -165,6 +168,3 @@ def simulate(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
             return campaign.run()
         finally:
             campaign.ledger.close()
-
-
-Simulated = Callable[[Assumptions, Setting, int], Outcome]

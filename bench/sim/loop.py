@@ -1,63 +1,91 @@
-"""The loop without a coordinator: think, run, keep what measured better than the last one kept. One GPU, one agent.
+"""Searches without a coordinator, for comparison: think, run, keep what measured better than the last one kept.
 
-This is what people run today (and what `many` isolated ones are): the score of a lucky run stays what others have to
-beat, and nothing is measured twice.
+This is what people run today. The score of a lucky run stays what others have to beat, and nothing is measured twice.
 """
 
 from __future__ import annotations
 
+import heapq
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.sim.campaign import Setting
 from bench.sim.landscape import Assumptions, Landscape
 from bench.sim.outcome import USES, Outcome
-from bench.sim.researcher import Researcher
+from bench.sim.researcher import Commons, Researcher
 
 
 @dataclass
-class _Loop:
-    best: dict[str, int]
-    score: float
-    first: float
-    busy: float
-    experiments: int
-    records: list[tuple[float, float, float]]
-    verdicts: dict[str, int]
+class _Group:
+    """Agents who build on one file: the one that measured best among all that they ran."""
+
+    best: dict[str, int] = field(default_factory=dict)
+    score: float = float("inf")
+    first: float = 0.0
+    busy: float = 0.0
+    experiments: int = 0
+    records: list[tuple[float, float, float]] = field(default_factory=list)
+    verdicts: dict[str, int] = field(default_factory=lambda: {"keep": 0, "discard": 0, "crash": 0})
 
 
 def loops(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
-    """As many loops as there are slots, who know nothing of each other; the best number that any of them saw wins."""
-    landscape = Landscape(assumptions, seed)
-    found = [_loop(landscape, setting.hours * 3600, seed, number) for number in range(setting.slots)]
-    winner = min(found, key=lambda loop: loop.score)
-    busy = sum(loop.busy for loop in found)
-    verdicts = {word: sum(loop.verdicts[word] for loop in found) for word in winner.verdicts}
+    """A loop per slot, who know nothing of each other; the best number that any of them saw wins."""
+    return _groups(assumptions, setting, seed, 1)
+
+
+def sharing(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
+    """Loops who all build on the best number that any of them saw."""
+    return _groups(assumptions, setting, seed, setting.slots)
+
+
+def best_of_many(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
+    """Every change is tried on the file as given, and the best number wins."""
+    return _groups(assumptions, setting, seed, setting.slots, build=False)
+
+
+def _groups(assumptions: Assumptions, setting: Setting, seed: int, size: int, build: bool = True) -> Outcome:
+    """All slots, in groups of `size` agents."""
+    landscape, seconds = Landscape(assumptions, seed), setting.hours * 3600
+    found = [_group(landscape, seconds, f"{seed} {first}", size, build) for first in range(0, setting.slots, size)]
+    winner = min(found, key=lambda group: group.score)
+    busy = sum(group.busy for group in found)
+    verdicts = {word: sum(group.verdicts[word] for group in found) for word in winner.verdicts}
     return Outcome(
-        gpu_s=setting.slots * setting.hours * 3600, used={**dict.fromkeys(USES, 0.0), "screen": busy}, booked=busy,
-        experiments=sum(loop.experiments for loop in found), gain=landscape.truth({}) - landscape.truth(winner.best),
-        claimed=winner.first - winner.score, records=tuple(winner.records), verdicts=verdicts,
+        gpu_s=setting.slots * seconds, used={**dict.fromkeys(USES, 0.0), "screen": busy}, booked=busy,
+        experiments=sum(group.experiments for group in found), gain=landscape.truth({}) - landscape.truth(winner.best),
+        claimed=winner.first - winner.score, score=winner.score, records=tuple(winner.records), verdicts=verdicts,
     )  # fmt: skip
 
 
-def _loop(landscape: Landscape, seconds: float, seed: int, number: int) -> _Loop:
-    rng = random.Random(f"loop {seed} {number}")
-    agent = Researcher(landscape.assumptions, landscape.names, rng)
-    now, score = landscape.measured({}, rng)
+def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bool) -> _Group:
+    rng, commons = random.Random(f"loop {name}"), Commons()
+    agents = [Researcher(landscape.assumptions, landscape.names, rng, commons) for _ in range(size)]
+    group = _Group()
+    took, score = landscape.measured({}, rng)
     assert score is not None
-    loop = _Loop({}, score, score, now, 0, [], {"keep": 0, "discard": 0, "crash": 0})
-    while True:
-        change = agent.proposes(loop.best)
-        began = now + agent.thinks()
-        took, score = landscape.measured(new := {**loop.best, **change}, rng)
-        now = began + took
-        loop.busy += max(0.0, min(now, seconds) - began)
-        if now > seconds:
-            return loop
-        kept = score is not None and score < loop.score
-        agent.hears(loop.best, change, kept)
-        loop.experiments += 1
-        loop.verdicts["crash" if score is None else "keep" if kept else "discard"] += 1
+    group.score = group.first = score
+    group.busy = took  # one measures the file as given, and the others wait for it
+    events: list[tuple[float, int, dict[str, int], dict[str, int], float | None]] = []
+
+    def go(number: int, now: float) -> None:
+        here = group.best if build else {}
+        change = agents[number].proposes(here)
+        began = now + agents[number].thinks()
+        run, score = landscape.measured({**here, **change}, rng)
+        group.busy += max(0.0, min(began + run, seconds) - min(began, seconds))
+        heapq.heappush(events, (began + run, number, here, change, score))
+
+    for number in range(size):
+        go(number, took)
+    while events[0][0] <= seconds:
+        now, number, here, change, score = heapq.heappop(events)
+        kept = score is not None and score < group.score
+        agents[number].hears(here, change, kept)
+        group.experiments += 1
+        group.verdicts["crash" if score is None else "keep" if kept else "discard"] += 1
         if kept and score is not None:
-            loop.records.append((now, landscape.truth(loop.best), landscape.truth(new)))
-            loop.best, loop.score = new, score
+            new = {**here, **change}
+            group.records.append((now * size, landscape.truth(group.best), landscape.truth(new)))
+            group.best, group.score = new, score
+        go(number, now)
+    return group

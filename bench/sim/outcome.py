@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.sim.landscape import Landscape, Values, values_of
 from swarm.ledger.ledger import Ledger
@@ -23,6 +22,7 @@ class Outcome:
     experiments: int  # changes that were measured
     gain: float  # true value of the baseline minus that of what is called best at the end
     claimed: float  # the same as the campaign believes
+    score: float  # what it believes of the file that it calls best
     records: tuple[
         tuple[float, float, float], ...
     ]  # best's changes: GPU-seconds spent by then, truth before, truth after
@@ -78,13 +78,15 @@ def outcome_of(
     for ident, at in ledger.rows("SELECT experiment, at FROM promotions WHERE withdrawn IS NULL ORDER BY id"):
         records.append(((at - begin) * slots, before, truth(ident)))
         before = truth(ident)
+    first, score = (ledger.experiment(ident).estimate or 0.0 for ident in (campaign.baseline, campaign.best))
     return Outcome(
         gpu_s=(end - begin) * slots,
         used=used,
         booked=sum(max(0.0, min(to, end) - since) for _, since, to in spans),
         experiments=ledger.value("SELECT COUNT(*) FROM experiments WHERE runs>0 AND origin IN ('submit','stack')"),
         gain=truth(campaign.baseline) - truth(campaign.best),
-        claimed=(ledger.experiment(campaign.baseline).estimate or 0.0) - (ledger.experiment(campaign.best).estimate or 0.0),
+        claimed=first - score,
+        score=score,
         records=tuple(records),
         verdicts=dict(ledger.rows("SELECT verdict, COUNT(*) FROM experiments WHERE verdict IS NOT NULL GROUP BY verdict")),
     )  # fmt: skip
@@ -94,4 +96,4 @@ def file_of(ledger: Ledger, hub: Hub, ident: str) -> Values:
     """The constants of an experiment as it was measured."""
     commit = ledger.experiment(ident).commit
     assert commit is not None
-    return values_of(hub.read(commit, str(Path("train.py"))).decode())
+    return values_of(hub.read(commit, "train.py").decode())

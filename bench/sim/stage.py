@@ -14,7 +14,7 @@ from swarm.runner.spec import RunResult
 
 @dataclass(frozen=True)
 class Going:
-    """A run on its slot: when it began and will end (virtual seconds), and what it will say."""
+    """A run on its slot: when it began, when the coordinator's look finds it over (virtual seconds), what it will say."""
 
     slot: str
     began: float
@@ -37,13 +37,14 @@ class VirtualExecutor:
             raise SlotBusy(f"a run is on slot {slot}")
         values = values_of((Path(job.spec.work) / "train.py").read_text())
         seconds, score = self.landscape.measured(values, self.rng)
+        seen = seconds + self.rng.uniform(0.0, self.landscape.assumptions.look)
         run, attempt, began = job.spec.run, job.spec.attempt, self.now()
         if score is None:
             result = RunResult(run, attempt, "crashed", "exit 1", tail="RuntimeError: it does not run", seconds=seconds)
         else:
             summary = {"val_bpb": score, "training_seconds": seconds, "total_seconds": seconds}
             result = RunResult(run, attempt, "finished", score=score, summary=summary, exit=0, seconds=seconds)
-        self.going[run, attempt] = Going(slot, began, began + seconds, result)
+        self.going[run, attempt] = Going(slot, began, began + seen, result)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
         over = []

@@ -65,7 +65,7 @@ class Beliefs:
             losses = self.nodes[name].losses.get(klass)
             if losses:
                 mean = math.fsum(losses) / len(losses)
-                belief = posterior(belief, mean, len(losses), noise.sd, noise.sd)
+                belief = posterior(None if noise.exact else belief, mean, len(losses), noise.sd, noise.sd)
             self._known[name, klass] = belief if losses else None
             # an unmeasured link in the chain hands its parent's belief down
         return self._known.get((ident, klass)) if ident is not None else None

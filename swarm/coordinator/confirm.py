@@ -170,7 +170,7 @@ def _share(w: World, slots: int) -> float:
 def rested(w: World, slot: Slot) -> bool:
     """Whether a slot had nothing to do for so long that it is given something of nobody's."""
     waited = None if slot.free_since is None else w.now - slot.free_since
-    return w.campaign.state == "searching" and waited is not None and not 0 <= waited < w.policy.idle_after
+    return w.campaign.state == "searching" and waited is not None and not 0 <= waited < patience(w)
 
 
 def idle_run(w: World, slot: Slot) -> Run | None:
@@ -185,6 +185,16 @@ def idle_run(w: World, slot: Slot) -> Run | None:
     with w.ledger.tx():
         ident = w.ledger.add_run(counted[0][1], "reference", slot.klass, w.key(slot.klass), w.now)
     return w.ledger.run(ident)
+
+
+def patience(w: World) -> float:
+    """Seconds until a slot counts as idle: the policy's, and at least as long as a run takes.
+
+    What is measured again holds up whatever its owner thinks of meanwhile: at 60 s of thinking for a run of 300 s an agent
+    without a queue got a fifth fewer experiments (bench.depth). Who has thought that long may well think so long again.
+    """
+    took = w.ledger.value("SELECT AVG(seconds) FROM runs WHERE experiment=? AND status='finished'", w.campaign.baseline)
+    return max(w.policy.idle_after, float(took or 0.0))
 
 
 def p_over_best(w: World, ident: str) -> float | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 LIMIT = 1.0  # standard errors by which an estimate is shrunk at most
+FLOOR = 1e-6  # the noise of what always measures the same: nothing is divided by zero
 TIE = (0.45, 0.55)  # P strictly between these is a tie: fewer lines win
 
 
@@ -21,6 +22,11 @@ class Noise:
 
     sd: float
     df: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether all that was repeated came out the same: a number is then what it is, and no luck to be discounted."""
+        return self.df > 0 and self.sd <= FLOOR
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Belief:
 
 
 def pooled(
-    groups: Iterable[Sequence[float]], prior_sd: float | None = None, prior_df: float = 2.0, floor: float = 1e-6
+    groups: Iterable[Sequence[float]], prior_sd: float | None = None, prior_df: float = 2.0, floor: float = FLOOR
 ) -> Noise:
     """Pooled sd of groups of repeated measurements: s² = Σ(nᵢ−1)sᵢ² / Σ(nᵢ−1), with a weak prior if one is given."""
     squares, df = (prior_sd**2 * prior_df, prior_df) if prior_sd is not None else (0.0, 0.0)

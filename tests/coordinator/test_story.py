@@ -80,6 +80,17 @@ def test_the_queue_is_bounded_and_a_refused_submission_leaves_the_files(play: Pl
     assert "C = 1.0" in (play.workspace.worktree("a0") / "train.py").read_text()
 
 
+@pytest.mark.parametrize("queue", [0, 2])
+def test_the_queue_is_as_deep_as_the_policy_says(play: Play, queue: int) -> None:
+    play.begin(agents=1, policy={"queue": queue})
+    for number in range(1 + queue):
+        assert play.story.contact("a0")["room"] == 1 + queue - number
+        play.submit("a0", A=9.0 + number)
+    assert not play.story.contact("a0")["room"]
+    with pytest.raises(Refused, match=f"queue is full \\({1 + queue} in flight"):
+        play.submit("a0", A=99)
+
+
 def test_nothing_changed_is_refused(play: Play) -> None:
     play.begin()
     with pytest.raises(Refused, match="nothing changed"):
@@ -547,3 +558,27 @@ def test_a_change_without_effect_gains_nothing_from_a_parent_that_was_a_great_fi
     nothing = play.e(play.story.submit("a0", "nothing")["experiment"])
     play.settle()
     assert 0.02 < (play.e(nothing.id).p_better or 0) < 0.98
+
+
+def test_a_change_without_effect_is_never_best_where_nothing_is_noisy(tmp_path: Path) -> None:
+    """An estimate that is shrunk towards the parent's is no find to be surpassed by measuring the same again."""
+    play = Play(tmp_path, noise=0.0)
+    play.begin(agents=1)
+    great = play.measured("a0", A=0.5)
+    path = play.workspace.worktree("a0") / "train.py"
+    path.write_text(path.read_text().replace("def main", "def  main"))
+    nothing = play.e(play.story.submit("a0", "nothing")["experiment"])
+    play.settle()
+    assert play.e(nothing.id).p_better == 0.5
+    assert play.e(great.id).estimate == play.e(great.id).raw
+    assert play.world.campaign.best == great.id
+
+
+def test_a_slot_is_idle_only_after_as_long_as_a_run_takes(play: Play) -> None:
+    """What its owner thinks of meanwhile would have to wait for the end of a run that nobody needs."""
+    play.begin(agents=1, policy={"idle_after": 5})
+    again = "SELECT COUNT(*) FROM runs WHERE purpose='reference'"
+    play.step(5)  # a run of the played task takes 12 seconds
+    assert play.ledger.value(again) == 0
+    play.step(12)
+    assert play.ledger.value(again) == 1
