@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import swarm
+from swarm.agents.words import plain
 from swarm.client import Client
 from swarm.errors import SwarmError
 from swarm.ports import Launch, Seat
@@ -59,17 +60,20 @@ def mine() -> tuple[Seat, Client]:
 
 
 def work(run: Callable[[Seat, Client, Callable[[str], None]], int]) -> int:
-    """The life of an agent's process: `run(seat, client, say)` gives its exit status; what goes wrong is said in the pane."""
+    """The life of an agent's process: `run(seat, client, say)` gives its exit status; what goes wrong is said in the pane.
+
+    What it says may be words of other agents (news, results): made harmless, for a person looks at the pane.
+    """
     try:
         seat, client = mine()
-        return run(seat, client, lambda line: print(line, flush=True))
+        return run(seat, client, lambda line: print(plain(line), flush=True))
     except KeyboardInterrupt:
         return 130
     except OSError as error:
         print(f"it cannot be run: {error}", file=sys.stderr)
         return 1
     except SwarmError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        print(plain(f"{error.message} {error.hint}").strip(), file=sys.stderr)
         return 1
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
@@ -15,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from swarm.agents.words import plain
+
 PATIENCE = 5.0  # seconds between TERM and KILL
 SHOWN = 1500  # characters of one piece of text in the pane
 NAMED = re.compile(r"\be\d{4,}\b")
-CODES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -134,7 +134,7 @@ def _shown(reader: Reader, event: Mapping[str, Any]) -> list[str]:
 
 def clean(text: str, most: int = SHOWN) -> str:
     """Text of a model for a person's terminal: without escape codes, not endless."""
-    text = CODES.sub("", text.replace("\r", "\n")).strip()
+    text = plain(text).strip()
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -20,12 +21,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.console import Console
 
+from swarm.agents import seat as seats
+from swarm.agents.contact import Contact
 from swarm.api import wire
 from swarm.cli import errors, leaderboard, show, status, watch
 from swarm.cli.screen import print_json
+from swarm.client import Client
 from swarm.coordinator.submit import DESCRIPTION
+from swarm.errors import Refused, SwarmError
 from swarm.ledger.reader import Reader
-from swarm.ports import Launch
+from swarm.ports import Launch, Seat
 from swarm.sessions.tmux import Tmux
 from swarm.views import board, snapshot
 from tests.coordinator.play import Play
@@ -59,12 +64,17 @@ REFUSED_AT_THE_DOOR = ("NUL", "half", "long", "long line of words")
 SAFE_CONTROL = "\n"
 
 
-def harmless(text: str) -> None:
+def visible(text: str) -> None:
     """Nothing in it moves a cursor, turns the direction round, or is not there to be seen."""
     found = {
         c for c in text if c not in SAFE_CONTROL and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
     }
     assert not found, [hex(ord(c)) for c in found]
+
+
+def harmless(text: str) -> None:
+    """And no letter grows over the lines above and below."""
+    visible(text)
     assert max((len(run) for run in re.findall("[\u0335\u0336\u0489]+", text)), default=0) <= 2
 
 
@@ -178,6 +188,77 @@ def test_json_is_the_same_and_harmless(value: object) -> None:
 def test_nothing_was_run(told: Play) -> None:
     assert not list(told.workspace.root.rglob("ran"))
     assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_in_an_agents_pane(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An agent prints what others did, in their words, into the pane that `swarm attach` shows (of a plain session: as it is)."""
+    word = WORDS[name]
+
+    class Door:
+        def post(self, path: str, **said: object) -> dict[str, object]:
+            if path == "submit":
+                raise Refused(f"refused: {word}", word)
+            result = {"experiment": "e0002", "verdict": "crash", "description": word, "reason": f"exit 1\n{word}"}
+            return {"news": [f"a1 was told: {word}"], "results": [result], "stop": True, "why": word}
+
+    def run(seat: Seat, client: Client, say: Callable[[str], None]) -> int:
+        contact = Contact(client, say)
+        contact.wait()
+        contact.submit(word)
+        raise SwarmError(word, word)
+
+    monkeypatch.setattr(seats, "mine", lambda: (None, Door()))
+    assert seats.work(run) == 1
+    for text in capsys.readouterr():
+        assert text
+        visible(text.replace("\t", " "))
+
+
+def test_the_picture_holds_no_more_than_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is promoted stands in it by name: a browser shows the file, and finds nothing to run or to load."""
+    play = Play(tmp_path)
+    play.begin(agents=1)
+    words = [
+        WORDS["html"],
+        '"/><script>alert(1)</script>',
+        "]]><!-- --><script>",
+        "$\\frac{1}{0}$ \\input{x}",
+        WORDS["link"],
+        WORDS["right to left"],
+    ]
+    for number, word in enumerate(words):
+        play.story.contact("a0", final=True)  # it stands on what it made before
+        play.edit("a0", A=round(0.9 - number / 10, 2))
+        ident = play.story.submit("a0", word)["experiment"]
+        while play.e(str(ident)).stage != "done":
+            play.step()
+        if play.world.campaign.best != ident:
+            play.story.promote(ident, force=True)
+    monkeypatch.chdir(play.workspace.root)
+    assert errors.run(["plot"]) == 0, capsys.readouterr().err
+    path = play.workspace.root / "progress.svg"
+    harmless(path.read_text().replace("\t", " "))
+    assert len(list(play.ledger.rows("SELECT id FROM promotions"))) >= len(words)
+    tags = list(ElementTree.parse(path).iter())
+    assert len(tags) > 50
+    assert not {t.tag.rpartition("}")[2].lower() for t in tags if isinstance(t.tag, str)} & {
+        "script",
+        "foreignobject",
+        "a",
+        "iframe",
+        "animate",
+        "set",
+    }
+    for tag in tags:
+        for key, value in tag.attrib.items():
+            assert not key.lower().startswith("on")
+            assert not key.endswith("href") or value.startswith(("#", "data:image/png"))
+    play.ledger.close()
 
 
 # --- names --------------------------------------------------------------------------------------------------------
