@@ -54,7 +54,7 @@ def budgets(w: World) -> bool:
     did = False
     for agent in w.agents(*LIVE):
         rule = json.loads(agent.options).get("stop")
-        why = rule and why_stop(Ending(**rule), agent.created, w.now, done_by(w, agent), usd_of(w, agent.name))
+        why = rule and why_stop(Ending(**rule), agent.created, w.now, done_by(w, agent), usd_of(w, agent))
         if why:
             stop_agent(w, agent.name, f"its own end: {why}")
             _cancel_queue(w, agent.name)
@@ -77,9 +77,10 @@ def done_by(w: World, agent: Agent) -> int:
     )  # fmt: skip
 
 
-def usd_of(w: World, name: str) -> float:
-    """What an agent cost in this campaign."""
-    return float(w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=? AND agent=?", w.campaign.id, name) or 0.0)
+def usd_of(w: World, agent: Agent) -> float:
+    """What an agent cost since it was spawned."""
+    sql = "SELECT SUM(usd) FROM costs WHERE campaign=? AND agent=? AND at>=?"
+    return float(w.ledger.value(sql, w.campaign.id, agent.name, agent.created) or 0.0)
 
 
 def end(w: World, why: str) -> None:
