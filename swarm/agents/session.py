@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from swarm.agents.stream import plain
+from swarm.agents.stream import without_numbers
 
 
 @dataclass
@@ -62,7 +62,9 @@ class Session:
         self.blanks += 1
         self.dry += 1
         self.same = (
-            max(self.same + 1 if plain(refusal) == plain(self.refusal) else 1, 2 if again else 1) if refusal else 0
+            max(self.same + 1 if without_numbers(refusal) == without_numbers(self.refusal) else 1, 2 if again else 1)
+            if refusal
+            else 0
         )
         self.refusal = refusal
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -50,11 +51,11 @@ class Told:
 
     def same(self) -> int:
         """How often the last refusal came in a row, numbers in it aside."""
-        words = [plain(text) for text in self.refused]
+        words = [without_numbers(text) for text in self.refused]
         return next((n for n, text in enumerate(reversed(words)) if text != words[-1]), len(words))
 
 
-def plain(refusal: str) -> str:
+def without_numbers(refusal: str) -> str:
     """What is the same about two refusals that differ in numbers."""
     return re.sub(r"\d+", "", refusal)
 

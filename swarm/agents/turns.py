@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -128,10 +130,14 @@ class Turns:
         how = "goes on" if began else "begins a session"
         self.say(f"— turn {state.turns}: {self.driver.name} {how}")
         reader, start = self.driver.reader(), self.clock()
-        code = follow(
-            self.driver.argv(state.id, self._url()), self.seat.worktree, self.driver.env(self._token()), prompt, reader, log,
-            self.say, self._option("silence", SILENCE), self._enough(reader.told),
-        )  # fmt: skip
+        try:
+            code = follow(
+                self.driver.argv(state.id, self._url()), self.seat.worktree, self.driver.env(self._token()), prompt, reader,
+                log, self.say, self._option("silence", SILENCE), self._enough(reader.told),
+            )  # fmt: skip
+        except SystemExit:  # we are told to end: what it cost until now is told by whoever comes next
+            self._book(reader.told, self.clock() - start, pay=False)
+            raise
         told = reader.told
         self._book(told, self.clock() - start)
         if told.limited:
@@ -193,7 +199,7 @@ class Turns:
         (self.seat.folder / "turn.md").write_text(text, errors="replace")
         return text
 
-    def _book(self, told: Told, seconds: float) -> None:
+    def _book(self, told: Told, seconds: float, pay: bool = True) -> None:
         """Remember the session, and what the turn cost: a line in the pane and one in `usage.jsonl`."""
         state = self.session
         state.id = told.session or state.id
@@ -217,7 +223,8 @@ class Turns:
             }
         )
         state.save(self.path)
-        self._pay()
+        if pay:
+            self._pay()
         cost = ", on a plan" if self.driver.plan else "" if usd is None else f", ${usd:.2f}"
         self.say(f"— {told.submitted} submitted, {tokens:,} tokens{cost}, {seconds:.0f} s")
 
@@ -277,7 +284,9 @@ class Turns:
         """Wait until the limit is over, hearing the door meanwhile. No failure. 0 when the campaign ends first."""
         self.limits += 1
         guess = min(LIMIT_LONGEST, LIMIT * 2 ** min(self.limits - 1, 10))
-        until = told.until if told.until is not None else self.clock() + guess
+        now = self.clock()
+        # a limit that is there still when it should be over: the server's clock may be another one
+        until = now + guess if told.until is None else max(told.until, now + (LIMIT if self.limits > 1 else 0.0))
         self.session.save(self.path)
         said = "" if told.until is not None else " (it does not say until when)"
         self.say(f"limited{said}: {told.error}")
@@ -381,4 +390,5 @@ def _read(path: Path) -> str:
 def main(driver: Callable[[Seat], Driver]) -> int:
     """The process of one agent; its seat tells it where."""
     os.umask(0o077)  # what is saved of a session is the person's alone
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return seats.work(lambda seat, client, say: Turns(seat, client, driver(seat), say).run())

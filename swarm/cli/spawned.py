@@ -181,7 +181,21 @@ def _stops(plan: Plan, now: float) -> str:
         parts.append(f"after {stop.experiments} experiments")
     if stop.usd:
         parts.append(f"at ${stop.usd:g}")
-    return " or ".join(parts) + (f" · {plan.end.whence}" if plan.end.whence else "")
+    return " or ".join(parts) + _own_ends(plan) + (f" · {plan.end.whence}" if plan.end.whence else "")
+
+
+def _own_ends(plan: Plan) -> str:
+    """` · each claude at $5`."""
+    said = {}
+    for agent in _people(plan):
+        rule = agent.get("stop") or {}
+        parts = [f"after {rule['hours']:g} h"] if rule.get("hours") else []
+        parts += [f"at {rule['until']}"] if rule.get("until") else []
+        parts += [f"after {rule['experiments']} experiments"] if rule.get("experiments") else []
+        parts += [f"at ${rule['usd']:g}"] if rule.get("usd") else []
+        if parts:
+            said[agent["kind"]] = " or ".join(parts)
+    return "".join(f" · each {kind} {text}" for kind, text in said.items())
 
 
 def _table(plan: Plan) -> list[str]:

@@ -59,7 +59,7 @@ def budgets(w: World) -> bool:
         if not rule:
             continue
         own = hours.searched(w) - rule.pop("from")
-        why = why_stop(Ending(**rule), own, w.now, done_by(w, agent), usd_of(w, agent.name))
+        why = why_stop(Ending(**rule), own, w.now, done_by(w, agent), usd_of(w, agent))
         if why:
             stop_agent(w, agent.name, f"its own end: {why}")
             _cancel_queue(w, agent.name)
@@ -82,9 +82,10 @@ def done_by(w: World, agent: Agent) -> int:
     )  # fmt: skip
 
 
-def usd_of(w: World, name: str) -> float:
-    """What an agent cost in this campaign."""
-    return float(w.ledger.value("SELECT SUM(usd) FROM costs WHERE campaign=? AND agent=?", w.campaign.id, name) or 0.0)
+def usd_of(w: World, agent: Agent) -> float:
+    """What an agent cost since it was spawned."""
+    sql = "SELECT SUM(usd) FROM costs WHERE campaign=? AND agent=? AND at>=?"
+    return float(w.ledger.value(sql, w.campaign.id, agent.name, agent.created) or 0.0)
 
 
 def end(w: World, why: str) -> None:

@@ -11,6 +11,7 @@ from swarm.coordinator.planting import plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import World
 from swarm.errors import Refused
+from swarm.research.experiment import Agent
 
 
 def pause(w: World) -> dict[str, Any]:
@@ -51,8 +52,9 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
             stop=stop_text(w, rule),
         )
         for agent in w.agents("stopped", "crashed"):
-            if agent.kind != "person":
-                w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None)
+            if agent.kind != "person" and not _replaced(w, agent):
+                anew = {"created": w.now} if '"stop"' in agent.options else {}  # its own hours and dollars begin again
+                w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None, **anew)
         if not searching and not w.ledger.open_runs("queued", "running"):
             baseline.queue_runs(w)
         w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
@@ -62,6 +64,12 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
     plant(w, names)
     start_agents(w, names)
     return {"resumed": True, "restarted": names}
+
+
+def _replaced(w: World, agent: Agent) -> bool:
+    """Whether another agent has its place."""
+    sql = "SELECT 1 FROM events WHERE agent=? AND campaign=? AND kind='replaced' AND at>=?"
+    return w.ledger.value(sql, agent.name, w.campaign.id, agent.created) is not None
 
 
 def _must_live(w: World) -> None:

@@ -226,6 +226,12 @@ def test_a_limit_without_an_end_is_waited_for_longer_each_time(tmp_path: Path) -
     assert sum(played.slept[:2]) == 60 and sum(played.slept[2:5]) == 120
 
 
+def test_a_limit_that_should_be_over_is_not_knocked_at_without_a_pause(tmp_path: Path) -> None:
+    over = {"error": "limit", "status": 429, "until": 990.0}
+    played = Played(tmp_path, [over, over, {"submit": 1}], [{}] * 6)
+    assert sum(played.slept) == 60 and len(played.prompts) == 3
+
+
 def test_the_campaign_may_end_during_a_limit(tmp_path: Path) -> None:
     played = Played(tmp_path, [{"error": "limit", "status": 429, "until": 99999.0}], [{}])
     assert played.status == 0 and len(played.prompts) == 1

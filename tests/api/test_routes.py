@@ -283,3 +283,23 @@ def test_health_says_what_broke(alone: Served) -> None:
     assert answer["ok"] is True
     assert "a bug in a step" in answer["trouble"]
     assert answer["workspace"] == str(alone.workspace.root)
+
+
+def test_a_replacement_gets_a_token_of_its_own(served: Served) -> None:
+    path = "/v1/agents/gpu0/replace"
+    assert served.ask("POST", path, {"kind": "claude", "source": "best", "options": {"model": "m"}})[0] == 200
+    assert served.story.asked[-1] == (
+        "replace",
+        {
+            "who": "gpu0", "kind": "claude", "options": {"model": "m"}, "program": None, "source": "best", "stop": None,
+            "name": "new-claude",
+        },
+    )  # fmt: skip
+    assert served.tokens.read("agent.new-claude")
+    served.story.answers["replace"] = Refused("no", "h", 404)
+    assert served.ask("POST", path, {"kind": "codex"})[0] == 404
+    assert served.tokens.read("agent.new-codex") is None
+    served.story.answers["replace"] = sqlite3.OperationalError("database or disk is full")
+    assert served.ask("POST", path, {"kind": "codex"})[0] == 507
+    assert served.tokens.read("agent.new-codex")  # it may be there already
+    assert served.ask("POST", path, {"kind": "codex", "source": "here"})[0] == 422

@@ -69,7 +69,7 @@ def test_two_clients_on_a_plan_and_a_key(typed: Typed, place: Workspace, asked: 
     assert third == wishes.idler("cpu")
     assert "agents  1 claude 2.1.329 (plan login by CLAUDE_CODE_OAUTH_TOKEN) · 1 codex 0.169.0 (API key)" in out
     assert "rights  guarded: read the worktree, edit train.py, swarm's tools. No shell, no web, no" in out
-    assert "(2 h) or at $60" in out
+    assert "(2 h) or at $60 · each claude at $5" in out
     assert "claude is on a plan: nothing is billed by the token, and no sum stops it" in out
     assert "codex: $0.05-0.50 an experiment (assumed: none is measured here yet)" in out
     assert "a core whose agent thinks or waits for a rate limit confirms, stacks or tunes" in out

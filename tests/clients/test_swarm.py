@@ -27,49 +27,46 @@ def research(client: str, name: str, values: list[str]) -> list[dict[str, Any]]:
     return replies
 
 
-def test_both_clients_do_research_in_one_swarm(tmp_path: Path) -> None:
-    claude = Anthropic(research("claude", "A", ["1.0", "0.6"]))
-    codex = OpenAI(research("codex", "C", ["3.0", "2.5"]))
-    box = Box(tmp_path / "box")
-    try:
-        (box.home / ".codex").mkdir()
+class Night:
+    """A workspace with two scripted models, and a person who has both clients."""
+
+    def __init__(self, root: Path, claude: list[dict[str, Any]], codex: list[dict[str, Any]]) -> None:
+        self.claude, self.codex, self.box = Anthropic(claude), OpenAI(codex), Box(root / "box")
+        (self.box.home / ".codex").mkdir()
+        (root / "tmp").mkdir()
         person = Agent.__new__(Agent)
-        person.root, person.home, person.model = tmp_path, box.home, codex
+        person.root, person.home, person.model = root, self.box.home, self.codex
         person._configure_codex()
-        path = f"{binary('claude').parent}{os.pathsep}{os.environ['PATH']}"
-        keys = {
-            "ANTHROPIC_BASE_URL": claude.url,
-            "ANTHROPIC_API_KEY": "sk-test",
-            "OWN_KEY": "k",
-            "PATH": path,
-            "TMPDIR": str(tmp_path / "tmp"),
-        }  # Codex will not work with its home below it
-        (tmp_path / "tmp").mkdir()
-        quiet = {"DISABLE_TELEMETRY": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
-        box.run(
-            "spawn",
-            "--device",
-            "cpu",
-            "--gpus",
-            "2",
-            "--agents",
-            "claude:1,codex:1",
-            "--experiments",
-            "2",
-            **keys,
-            **quiet,
-        )
+        self.env = {
+            "ANTHROPIC_BASE_URL": self.claude.url, "ANTHROPIC_API_KEY": "sk-test", "OWN_KEY": "k",
+            "PATH": f"{binary('claude').parent}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(root / "tmp"),  # Codex will not work with its home below it
+            "DISABLE_TELEMETRY": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        }  # fmt: skip
+
+    def __enter__(self) -> Night:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.box.close()
+        self.claude.close()
+        self.codex.close()
+
+    def spawn(self, *words: str) -> str:
+        return str(self.box.run("spawn", "--device", "cpu", *words, **self.env))
+
+
+def test_both_clients_do_research_in_one_swarm(tmp_path: Path) -> None:
+    with Night(tmp_path, research("claude", "A", ["1.0", "0.6"]), research("codex", "C", ["3.0", "2.5"])) as night:
+        box = night.box
+        night.spawn("--gpus", "2", "--agents", "claude:1,codex:1", "--experiments", "2")
         box.until("SELECT state = 'ended' FROM campaigns")
         by = dict(box.query("SELECT agent, COUNT(*) FROM experiments WHERE origin = 'submit' GROUP BY agent"))
         assert set(by) == {"cpu0-claude", "cpu1-codex"}, (by, panes(box))
         assert box.value("SELECT COUNT(*) FROM experiments WHERE verdict = 'keep'"), panes(box)
-        for model in (claude, codex):
+        for model in (night.claude, night.codex):
             assert "You are cpu" in json.dumps(model.bodies[0])
             assert "queued" in json.dumps(model.bodies[3])  # what swarm's submit answered
-    finally:
-        box.close()
-        claude.close()
-        codex.close()
 
 
 def panes(box: Box) -> str:

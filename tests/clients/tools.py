@@ -26,6 +26,7 @@ class Tools(Served):
         self.submitted: list[str] = []
         self.turns: list[dict[str, Any]] = []
         self.slow = 0.0  # seconds until it names its tools
+        self.refuse = ""  # why submissions are not taken
         super().__init__()
 
     def answer(self, verb: str, path: str, body: Any, line: _Handler) -> None:
@@ -70,6 +71,8 @@ class Tools(Served):
         text = "ok"
         if name == "read":
             text = (self.worktree / "train.py").read_text()
+        if name == "submit" and self.refuse:
+            return {"content": [{"type": "text", "text": self.refuse}], "isError": True}
         if name == "submit":
             self.submitted.append((self.worktree / "train.py").read_text())
             text = f"e{len(self.submitted) + 1:04d} queued. No room for another: end your turn."

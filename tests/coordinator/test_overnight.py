@@ -160,3 +160,22 @@ def test_who_replaces_has_its_own_options_and_end(play: Play) -> None:
     play.measured("a0-codex", A=0.5)
     play.step(2)
     assert play.a("a0-codex").state == "stopped"
+
+
+def test_after_the_end_who_was_replaced_stays_away_and_own_ends_begin_again(play: Play) -> None:
+    agents = [*named(stop={"experiments": 1}), {"name": "a2", "kind": "scripted", "slot": "2"}]
+    play.begin(3, named=agents)
+    play.story.replace("a1", "codex")
+    play.measured("a0", A=0.5)
+    play.step(2)
+    assert play.a("a0").state == "stopped"
+    play.story.stop(now=True)
+    play.settle()
+    assert play.world.campaign.state == "ended"
+    play.now += 10
+    assert sorted(play.story.resume({"hours": 1})["restarted"]) == ["a0", "a1-codex", "a2"]
+    play.step(2)
+    assert play.a("a0").state != "stopped"
+    play.measured("a0", B=0.5)
+    play.step(2)
+    assert play.a("a0").state == "stopped"
