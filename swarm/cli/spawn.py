@@ -11,6 +11,7 @@ from typing import Any
 
 from swarm import clock, slots
 from swarm.agents import kind
+from swarm.agents.clients import Recipe, recipes
 from swarm.cli import machine, spawned, tasks
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
@@ -35,6 +36,7 @@ class Asked:
     experiments: int | None = None
     usd: float | None = None
     command: str | None = None
+    program: str | None = None
     sandbox: str | None = None
     name: str | None = None
     force: bool = False
@@ -153,7 +155,8 @@ def deal(
     Raises UsageError for a list of agents that cannot be read or does not fit.
     """
     wish = asked.agents or ("command" if asked.command else config.agents)
-    programs = tasks.programs(workspace, task)
+    chosen = asked.program or config.program
+    programs = tasks.chosen(workspace, task, chosen) if chosen else tasks.programs(workspace, task)
     dealt, readers = [], 0
     for name, word, own in slots.deal(wish, ids, prefix, names_in_use(workspace)):
         sort, options = kind_of(word, asked, config, prefix)
@@ -168,9 +171,12 @@ def deal(
 
 
 def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
-    """What a person calls an agent, as a kind and its options: `commands:` of swarm.yaml gives programs names."""
+    """What a person calls an agent, as a kind and its options: `commands:` of swarm.yaml and clients.toml name programs."""
     if word in config.commands:
-        return "command", {"command": config.commands[word]}
+        line = config.commands[word]
+        return "command", {"command": line} if isinstance(line, str) else Recipe(**line.model_dump()).options()
+    if word in recipes():
+        return "command", recipes()[word].options()
     if word == "command" and asked.command:
         return word, {"command": asked.command}
     if word == "scripted" and asked.command:

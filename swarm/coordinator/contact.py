@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from swarm.coordinator import program
 from swarm.coordinator.planting import mend, put_on_tip
-from swarm.coordinator.submit import constants_file, program_of, room
+from swarm.coordinator.submit import constants_file, room
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.research.constants import constants
 from swarm.research.experiment import Agent, Event, Experiment
 
 NEWS = 40  # events told at once
+EDITED = "the program was edited: read it again"
 
 
 def contact(w: World, name: str, final: bool = False, patient: bool = False) -> dict[str, Any]:
@@ -33,8 +35,10 @@ def contact(w: World, name: str, final: bool = False, patient: bool = False) -> 
     results = [r for e in events if e.kind == "judged" and e.agent == name and (r := _result(w, e))]
     flying = len(w.unfinished(name))
     due = over or (free > 0 and not (patient and flying)) or bool(news) or bool(results)
+    edited = ""
     if due or final:
-        news += _moved(w, agent, over) + _program(w, agent)
+        edited = program.told(w, agent)
+        news += _moved(w, agent, over) + ([EDITED] if edited else [])
         with w.ledger.tx():
             seen = events[-1].seq if events else agent.seen
             mood = _mood(w, agent, free)
@@ -43,7 +47,7 @@ def contact(w: World, name: str, final: bool = False, patient: bool = False) -> 
     agent = w.agent(name)
     return {
         "due": due, "stop": over, "why": w.campaign.why_ended or "" if over else "", "room": free, "tip": agent.tip,
-        "base": agent.base, "flying": flying, "news": news, "results": results,
+        "base": agent.base, "flying": flying, "news": news, "results": results, "program": edited,
     }  # fmt: skip
 
 
@@ -70,15 +74,6 @@ def _moved(w: World, agent: Agent, over: bool) -> list[str]:
     was = agent.base
     put_on_tip(w, agent.name)
     return [f"your worktree moved from {was} to {agent.tip}: read it again before you edit"]
-
-
-def _program(w: World, agent: Agent) -> list[str]:
-    text, digest = program_of(w, agent)
-    if digest is None or digest == agent.program_hash:
-        return []
-    (w.workspace.agents / agent.name / "brief.md").write_text(text)
-    w.set_agent(agent.name, program_hash=digest)
-    return ["the program was edited: read it again"] if agent.program_hash else []
 
 
 def _line(w: World, e: Event) -> str:
@@ -139,4 +134,7 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
         values = {n: c.text for n, c in constants(text).items() if n in found}
         loss = None if x.raw is None or x.verdict == "crash" else w.sign * x.raw
         past.append({"values": values, "loss": loss, "mine": x.agent == name})
-    return {"file": path, "source": source, "constants": {n: c.text for n, c in found.items()}, "experiments": past}
+    return {
+        "file": path, "source": source, "constants": {n: c.text for n, c in found.items()}, "experiments": past,
+        "constraints": [rule.text for rule in program.rules_of(w, agent).constraints],
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swarm.coordinator.ending import stop_agent
 from swarm.coordinator.planting import mend
-from swarm.coordinator.submit import program_of
+from swarm.coordinator.program import program_of
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Launch, Pane, Seat
 from swarm.research.experiment import Agent
