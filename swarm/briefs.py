@@ -268,7 +268,8 @@ def _idea(scene: Scene) -> str:
     name = idea.partition(":")[0]
     return (
         f"## Next on the person's list\n\n{idea}\n\nTry it before ideas of your own, and name it: begin the sentence that "
-        f"says what you changed with {name}. It counts as tried from then on."
+        f"says what you changed with {name}. It counts as tried from then on. If it cannot be tried (it is so already, or a "
+        f"constraint forbids it), name it all the same, with the reason, in what you submit instead."
     )
 
 

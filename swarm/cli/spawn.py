@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from swarm import clock, slots
@@ -180,7 +181,7 @@ def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, 
     if word == "command" and asked.command:
         return word, {"command": asked.command}
     if word == "scripted" and asked.command:
-        return word, {"script": asked.command}
+        return word, {"script": str(Path(asked.command).expanduser().absolute())}  # others read it elsewhere
     if word == "tuner":
         return word, {"device": "cpu" if prefix == "cpu" else "cuda"}
     return word, {}

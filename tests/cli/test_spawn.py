@@ -299,3 +299,13 @@ def test_clients_by_name(typed: Typed, place: Workspace, asked: FakeClient, monk
     place.yaml.write_text("commands: {gemini: 'my-gemini {brief}'}\n")
     assert typed(*words[:-1], "gemini:1")[0] == 0
     assert asked.asked[-1][1]["agents"][0]["options"] == {"command": "my-gemini {brief}"}, "a person's own comes first"
+
+
+def test_a_script_is_named_from_where_the_person_stands(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.root / "steps.json").write_text('[{"wait": true}]')
+    monkeypatch.chdir(place.root)
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "scripted", "--command", "steps.json")
+    assert typed(*words)[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["options"] == {"script": str(place.root / "steps.json")}
