@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,7 +139,7 @@ class Session:
         self.terminal = Terminal(self.home, self.home)
 
     def say(self, text: str) -> None:
-        self.page += [text, ""]
+        self.page += [textwrap.fill(text, 120, break_long_words=False), ""]
 
     def keep(self, shown: str) -> None:
         """Put a screen on the page; the home folder is `~` there, as a shell would say, and the machine is `host`."""
