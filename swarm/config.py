@@ -128,6 +128,16 @@ class Agents(BaseModel):
         return dict(self.model_extra or {})
 
 
+class CommandLine(Frozen):
+    """An agent's program under `commands:`, where a line alone is not enough; as in swarm/agents/clients.toml."""
+
+    command: str
+    env: Mapping[str, str] = Field(default_factory=dict)
+    install: str = ""
+    needs: tuple[str, ...] = ()
+    note: str = ""
+
+
 class Config(Frozen):
     """A workspace's `swarm.yaml`; all of it optional."""
 
@@ -140,7 +150,8 @@ class Config(Frozen):
     device: Literal["auto", "cuda", "cpu"] = "auto"
     stop: Stop | None = None
     policy: Policy = Policy()
-    commands: Mapping[str, str] = Field(default_factory=dict)  # agent name → command line with {brief}
+    commands: Mapping[str, str | CommandLine] = Field(default_factory=dict)  # agent name → command line with {brief}
+    program: str | tuple[str, ...] | None = None  # of programs/, dealt in turn; None: all of them
     gpu_price: float | None = Field(None, ge=0)  # dollars an hour of one
 
     @model_validator(mode="before")

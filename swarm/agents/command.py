@@ -3,11 +3,13 @@
     --agents command --command 'aider --yes --message-file {brief} {file}'
 
 Placeholders: {brief} a file with the brief of the turn, {worktree} the folder, {file} the first editable file.
+`< {brief}` at the end of the line gives it on standard input. Clients that are known by name are in clients.toml.
 As a process: python -m swarm.agents.command
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -30,21 +32,25 @@ LIMIT = 1800.0  # seconds a turn may take
 BACKOFF = 5.0  # seconds after the first failure, then twice as long each time
 FAILURES = 3  # in a row, then this agent ends
 LONGEST = 300.0  # seconds between turns that change nothing
+SECRET = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)($|_)", re.IGNORECASE)
 
 
 class CommandKind:
-    """Options: `command` (a command line), `timeout` (seconds of a turn), `backoff` (seconds after a failure)."""
+    """Options: `command` (a command line), `timeout` (seconds of a turn), `backoff` (seconds after a failure), `env`
+    (settings of the program, no secrets), `install` (what to type when it is not there)."""
 
     name = "command"
 
     def check(self, options: Mapping[str, object]) -> None:
         """Raises SwarmError without a command, or when its program is not installed."""
-        argv = words(options)
+        argv, _ = redirected(words(options))
         number(options, "timeout", LIMIT)
         number(options, "backoff", BACKOFF)
+        settings(options)
         if shutil.which(argv[0]) is None and "{" not in argv[0]:
             raise SwarmError(
-                f"the agents' program is not installed: {argv[0]}", "Install it, or name it by its whole path."
+                f"the agents' program is not installed: {argv[0]}",
+                str(options.get("install") or "Install it, or name it by its whole path."),
             )
 
     def launch(self, seat: Seat) -> Launch:
@@ -62,6 +68,28 @@ def words(options: Mapping[str, object]) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise SwarmError(f"the command line cannot be read: {error}: {text}", example) from None
+
+
+def redirected(argv: list[str]) -> tuple[list[str], str | None]:
+    """The words without a `< FILE` at their end, and that file. Raises SwarmError when nothing else is left."""
+    found = (argv[:-2], argv[-1]) if len(argv) > 1 and argv[-2] == "<" else (argv, None)
+    if not found[0]:
+        raise SwarmError("the command line names no program.", "my-agent --headless < {brief}")
+    return found
+
+
+def settings(options: Mapping[str, object]) -> dict[str, str]:
+    """Environment of the program beside the person's own. Raises SwarmError for what is none, and for secrets."""
+    given = options.get("env") or {}
+    if not isinstance(given, Mapping) or not all(isinstance(x, str) for pair in given.items() for x in pair):
+        raise SwarmError("the option env holds names and texts.", "env: {OPENAI_MODEL: some-model}")
+    for name in given:
+        if SECRET.search(name):
+            raise SwarmError(
+                f"{name} looks like a secret, and options are recorded.",
+                f"Export it in the environment that swarm spawn is called from: export {name}=…",
+            )
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def number(options: Mapping[str, object], name: str, otherwise: float) -> float:
@@ -144,11 +172,11 @@ class Command:
 
     def _run(self, path: Path) -> Turn | None:
         """Run it; None when it could not be started."""
-        argv = filled(words(self.seat.options), self.seat, path)
-        self.say(f"$ {shlex.join(argv)}"[:300])
+        argv, source = redirected(filled(words(self.seat.options), self.seat, path))
+        self.say(f"$ {shlex.join(argv)}{' < ' + source if source else ''}"[:300])
         limit = number(self.seat.options, "timeout", LIMIT)
         try:
-            turn = run(argv, self.seat.worktree, limit)
+            turn = run(argv, self.seat.worktree, limit, settings(self.seat.options), Path(source) if source else None)
         except OSError as error:
             self.say(f"it cannot be started: {error}")
             self.failures = FAILURES
@@ -207,7 +235,7 @@ class Command:
                 agent=self.seat.agent, edit=self.seat.edit, worktree=str(self.seat.worktree), program=_read(self.seat.brief),
                 metric=str(status.get("metric") or "val_bpb"), better=str(status.get("better") or "lower"),
                 budget=str(status.get("budget") or ""), tip=self.heard.tip, notes=self.heard.notes, news=self.heard.news,
-                results=self.heard.results, board=board.get("experiments") or [],
+                results=self.heard.results, board=board.get("experiments") or [], setting=self._ask("scene"),
             )
         )  # fmt: skip
         path = self.seat.folder / "turn.md"

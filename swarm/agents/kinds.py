@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from swarm.agents.clients import recipes
 from swarm.errors import SwarmError
 from swarm.ports import AgentKind
 
@@ -29,5 +30,5 @@ def kind(name: str) -> AgentKind:
         return made
     raise SwarmError(
         f"there are no agents of kind {name}.",
-        f'There are: {", ".join(KINDS)}. Name a program of yours in swarm.yaml: commands: {{{name}: "… {{brief}}"}}',
+        f'There are: {", ".join([*KINDS, *recipes()])}. Name a program of yours in swarm.yaml: commands: {{{name}: "… {{brief}}"}}',
     )

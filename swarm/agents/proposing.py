@@ -12,7 +12,7 @@ import logging
 import random
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +35,13 @@ class Seen:
 
 
 def propose(
-    dims: Mapping[str, Dim], seen: Sequence[Seen], flying: Sequence[Mapping[str, float]], taken: set[str], seed: int
-) -> dict[str, str] | None:
+    dims: Mapping[str, Dim], seen: Sequence[Seen], flying: Sequence[Mapping[str, float]], taken: set[str], seed: int,
+    allowed: Callable[[Mapping[str, str]], bool] = lambda change: True,
+) -> dict[str, str] | None:  # fmt: skip
     """New texts for a few constants; None when nothing new comes to mind. The same arguments give the same answer.
 
     `flying`: positions of what is being measured. `taken`: signatures (see `signature`) of what was proposed before.
+    `allowed`: whether a change keeps a person's constraints.
     """
     if not dims:
         return None
@@ -55,7 +57,8 @@ def propose(
             at = suggested(few, seen, flying, rng.randrange(1 << 31))
         texts = {name: dim.text(at[name]) for name, dim in dims.items() if name in at}  # in the file's order
         changed = {name: text for name, text in texts.items() if text != now[name]}
-        if changed and signature(now, changed) not in taken and not broken.intersection(changed.items()):
+        new = changed and signature(now, changed) not in taken
+        if new and not broken.intersection(changed.items()) and allowed(changed):
             return changed
     return None
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swarm.errors import SwarmError
 from swarm.research.constants import Constant
+from swarm.research.constraints import ORDER, UNCHANGED, Constraint, read_here
 
 FACTOR = 8.0  # floats: at most so many times more or less than now
 DOUBLINGS = 2  # powers of two: at most so many up or down, and not below 8
@@ -82,11 +83,14 @@ class Dim:
 
 
 def space(
-    found: Mapping[str, Constant], options: Mapping[str, object] | None = None, gpu: bool = False
+    found: Mapping[str, Constant],
+    options: Mapping[str, object] | None = None,
+    gpu: bool = False,
+    rules: Iterable[Constraint] = (),
 ) -> dict[str, Dim]:
     """The dimensions of what is found in a file. `options`: `only` names, `space` ranges or choices by name.
 
-    `gpu`: which of NAME and NAME_GPU is read on this machine; the other is left out.
+    `gpu`: which of NAME and NAME_GPU is read on this machine; the other is left out. `rules`: a person's constraints.
     Raises SwarmError for options that cannot be read.
     """
     wanted, told = read_options(options or {})
@@ -100,7 +104,47 @@ def space(
             dim = around(constant) if _read_here(name, found, gpu) else None
             if dim is not None:
                 dims[name] = dim
-    return dims
+    for rule in rules:
+        name = read_here(rule.name, found, gpu)
+        if name in dims:
+            bound = bounded(dims.pop(name), rule, found[name].value)
+            dims |= {name: bound} if bound is not None else {}
+    return {name: dims[name] for name in found if name in dims}
+
+
+def bounded(dim: Dim, rule: Constraint, value: object) -> Dim | None:
+    """The dimension within a constraint, but for its value of now, which stays; None when nothing is left to move.
+
+    Ends that are not reached (`<`, `!=`) and rounding are not looked at here: what is proposed is checked again.
+    """
+    if rule.sign in (UNCHANGED, "=="):
+        return None
+    if rule.sign == "in" or dim.choices:
+        return _chosen(dim, rule, value)
+    if rule.sign not in ORDER:
+        return dim
+    end = _at(dim.scale, dim.sign * float(rule.values[0]))  # type: ignore[arg-type]
+    if end is None:
+        return dim
+    upper = (rule.sign in ("<", "<=")) == (dim.sign > 0 and dim.scale != "rest")
+    low, high = (dim.low, min(dim.high, end)) if upper else (max(dim.low, end), dim.high)
+    if dim.whole:
+        low, high = math.ceil(low - 1e-9), math.floor(high + 1e-9)
+    low, high = min(low, dim.now), max(high, dim.now)
+    return replace(dim, low=low, high=high) if low < high else None
+
+
+def _chosen(dim: Dim, rule: Constraint, value: object) -> Dim | None:
+    given = rule.values if rule.sign == "in" else dim.choices
+    choices = [c for c in given if isinstance(c, Choice) and rule.allows(c)]
+    if not isinstance(value, Choice):
+        return None
+    if not any(type(c) is type(value) and c == value for c in choices):
+        choices.insert(0, value)
+    at = next(i for i, c in enumerate(choices) if type(c) is type(value) and c == value)
+    scale = dim.scale if dim.choices and at == round(dim.now) else "choice"
+    found = replace(dim, scale=scale, low=0, high=len(choices) - 1, now=float(at), choices=tuple(choices))
+    return found if len(choices) > 1 else None
 
 
 def read_options(options: Mapping[str, object]) -> tuple[frozenset[str] | None, dict[str, object]]:

@@ -17,7 +17,8 @@ from swarm.agents.proposing import STUDY, Seen, propose, signature
 from swarm.agents.space import Dim, placed, read_options, space
 from swarm.errors import Refused, SwarmError
 from swarm.ports import Launch, Seat
-from swarm.research.constants import constants
+from swarm.research.constants import constants, with_values
+from swarm.research.constraints import broken, one
 
 PAUSE = 2.0  # seconds after a refusal, or when nothing new comes to mind
 
@@ -82,7 +83,8 @@ class Tuner:
         """Choose and submit one proposal. Raises Refused or SwarmError as the door does."""
         here = self.client.get("constants")
         found = constants(str(here["source"]))
-        dims = space(found, self.seat.options, self.gpu)
+        rules = [rule for text in here.get("constraints") or () if (rule := one(str(text))) is not None]
+        dims = space(found, self.seat.options, self.gpu, rules)
         past = list(here.get("experiments") or ())[-STUDY:]
         seen = []
         for row in past:
@@ -93,7 +95,12 @@ class Tuner:
         self.count += 1
         number = self.count + sum(bool(row.get("mine")) for row in past)
         seed = zlib.crc32(f"{self.seat.agent} {number}".encode())
-        change = propose(dims, seen, flying, self.taken, seed)
+
+        def allowed(change: Mapping[str, str]) -> bool:
+            after = constants(with_values(str(here["source"]), change))
+            return not broken(rules, found, found, after, self.gpu)
+
+        change = propose(dims, seen, flying, self.taken, seed, allowed)
         if change is None:
             self._idle("nothing new to try" if dims else f"no constants to tune in {here['file']}")
             return

@@ -36,16 +36,19 @@ class Turn:
         return next((line for line in reversed(lines) if re.search(r"\w", line)), "")
 
 
-def run(argv: Sequence[str], cwd: Path, limit: float, env: Mapping[str, str] | None = None) -> Turn:
+def run(
+    argv: Sequence[str], cwd: Path, limit: float, env: Mapping[str, str] | None = None, source: Path | None = None
+) -> Turn:
     """Run it in a process group of its own, and end the whole group when it is over or `limit` seconds are.
 
-    Raises OSError when it cannot be started.
+    `source` is given to it on standard input. Raises OSError when it cannot be started.
     """
     before = _head(cwd)
-    child = subprocess.Popen(
-        argv, cwd=cwd, env={**plain_env(os.environ), **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, process_group=0,
-    )  # fmt: skip
+    with Path(source or os.devnull).open("rb") as given:
+        child = subprocess.Popen(
+            argv, cwd=cwd, env={**plain_env(os.environ), **(env or {})}, stdin=given, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, process_group=0,
+        )  # fmt: skip
     assert child.stdout is not None
     kept = bytearray()
     reader = threading.Thread(target=_show, args=(child.stdout, kept), daemon=True)

@@ -127,6 +127,10 @@ def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
     async def constants(caller: Caller) -> Answer:
         return await desk.ask(lambda story: story.constants(caller), news=False)
 
+    @router.get("/scene")
+    async def scene(caller: Caller) -> Answer:
+        return await desk.ask(lambda story: story.scene(caller), news=False)
+
     @router.post("/turn")
     async def turn(caller: Caller, body: wire.Turn) -> Answer:
         return await desk.ask(lambda story: story.turn(caller, **body.model_dump()))

@@ -10,6 +10,7 @@ from swarm.views import Snapshot
 
 PATCH = 6_000  # characters of a diff told back
 TAIL = 1_500  # characters of a crash
+PROGRAM = 16_000  # characters of the person's program
 
 
 def submitted(answer: Mapping[str, Any], on: str | None = None) -> str:
@@ -18,9 +19,17 @@ def submitted(answer: Mapping[str, Any], on: str | None = None) -> str:
     out = [f"{answer['experiment']} is queued{based}.", bounded(answer.get("diff"), PATCH)]
     notes = [f"- {line(note, 900)}" for note in answer.get("notes") or []]
     out += ["Known already:", *notes] if notes else []
+    out += program(answer)
+    out += [f"Next on the person's list: {line(answer['next'], 700)}"] if answer.get("next") else []
     return "\n".join(
         [*out, "Your files are back at what you build on: read them again before you edit.", _next(answer)]
     )
+
+
+def program(answer: Mapping[str, Any]) -> list[str]:
+    """The program, when it was edited since the agent last heard of it: by the person, so not as somebody's data."""
+    text = plain(answer.get("program"), PROGRAM).strip()
+    return ["The person edited your program meanwhile. From now on it says:", "", text, ""] if text else []
 
 
 def _next(answer: Mapping[str, Any]) -> str:
@@ -39,6 +48,7 @@ def heard(answer: Mapping[str, Any], better: str = "lower") -> str:
         return "Nothing new yet. Call wait again."
     out = [text for result in answer.get("results") or [] for text in _result(result, better)]
     out += [f"news: {line(news, 4200)}" for news in answer.get("news") or []]
+    out += program(answer)
     if answer.get("stop"):
         why = line(answer.get("why"), 300) or "the campaign is over"
         return "\n".join([*out, f"Stop now: {why}. Submit nothing more and end your work."])

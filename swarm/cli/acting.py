@@ -58,7 +58,7 @@ def doctor() -> None:
 def spawn(
     gpus: Annotated[str | None, typer.Option(help="How many, or which: 8, or 0,2,5. With --device cpu: cores.")] = None,
     agents: Annotated[
-        str | None, typer.Option(help="tuner,command (one per GPU, in turn) or tuner:3,command:1 (exactly so many).")
+        str | None, typer.Option(help="claude,tuner (one per GPU, in turn) or gemini:2,aider:1 (exactly so many).")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
     hours: Hours = None,
@@ -67,6 +67,10 @@ def spawn(
     usd: Usd = None,
     command: Annotated[
         str | None, typer.Option(help="For agents of kind command: its command line with {brief}.")
+    ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option(help="What they are told: architecture,optimizer of programs/, dealt in turn. Else all."),
     ] = None,
     sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
     model: Models = None,
@@ -79,7 +83,8 @@ def spawn(
       swarm spawn --gpus 8 --agents tuner
       swarm spawn --gpus 0,2,5 --agents tuner --until 08:30
       swarm spawn --device cpu --gpus 2 --agents tuner --hours 0.1
-      swarm spawn --gpus 1 --agents command --command 'aider --message-file {brief}'
+      swarm spawn --gpus 4 --agents claude,aider --program architecture,optimizer
+      swarm spawn --gpus 1 --agents command --command 'my-agent < {brief}'
     """
     from swarm.cli import spawn as verb
     from swarm.cli.places import here
@@ -88,7 +93,7 @@ def spawn(
         here(),
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
-            command=command, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
+            command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
         ),
     )  # fmt: skip
 

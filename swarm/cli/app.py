@@ -32,7 +32,7 @@ PANELS = {
         acting.resume,
         acting.stop,
     ),
-    "Take along": (reading.export, acting.import_, acting.clean),
+    "Take along": (reading.export, acting.import_, acting.clean, reading.skill),
     "For agents, in their sessions": (acting.submit, acting.wait, acting.adopt, reading.read),
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.agents.clients import recipes
 from swarm.cli import machine, tasks
 from swarm.cli.places import here, newest
 from swarm.config import Task, load
@@ -96,12 +98,22 @@ def _clients() -> Iterator[Finding]:
             yield Finding(name, "ok", f"{text}, one agent at a time", todo)
         else:
             yield Finding(name, "ok", f"{text}, as many agents as you like")
+    yield _others()
 
 
 def _key() -> str:
     from swarm.agents import codex
 
     return codex.KEY
+
+
+def _others() -> Finding:
+    """The clients of clients.toml, without starting any."""
+    there = [name for name, recipe in recipes().items() if shutil.which(recipe.program)]
+    gone = [name for name in recipes() if name not in there]
+    text = [f"found: {', '.join(there)}"] if there else []
+    text += [f"not installed: {', '.join(gone)}"] if gone else []
+    return Finding("others", "ok" if there else "!", "; ".join(text), "" if there else recipes()[gone[0]].install)
 
 
 def _gpus() -> Finding:

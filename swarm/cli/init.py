@@ -28,7 +28,8 @@ task: {task}
 #stop: {{hours: 10}}              # also until: "08:30", experiments: 200, usd: 60; whatever comes first
 #policy: {{sandbox: auto}}        # required, off
 #gpu_price: 2.00                # dollars per GPU-hour, for reports
-#commands: {{aider: "aider --yes --message-file {{brief}}"}}   # then: --agents aider
+#program: [architecture, optimizer]   # of programs/, dealt in turn; without it all of them
+#commands: {{mine: "my-agent --headless < {{brief}}"}}   # then: --agents mine; gemini, qwen, opencode, aider are known
 """
 
 

@@ -187,3 +187,19 @@ def export(
     from swarm.cli import export as screen
 
     screen.run(here(), what, out)
+
+
+def skill(
+    to: Annotated[
+        Path | None, typer.Option(help="Write FOLDER/SKILL.md instead of printing it.", metavar="FOLDER")
+    ] = None,
+) -> None:
+    """A SKILL.md for driving the swarm with an agent of your own.
+
+    \b
+      swarm skill
+      swarm skill --to ~/.claude/skills/swarm
+    """
+    from swarm.cli import skill as command
+
+    command.run(to)

@@ -8,10 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from swarm import clock, slots
 from swarm.agents import kind
+from swarm.agents.clients import Recipe, recipes
 from swarm.cli import machine, spawned, tasks, wishes
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
@@ -37,6 +39,7 @@ class Asked:
     experiments: int | None = None
     usd: float | None = None
     command: str | None = None
+    program: str | None = None
     sandbox: str | None = None
     name: str | None = None
     force: bool = False
@@ -162,7 +165,8 @@ def deal(
     Raises UsageError for a list of agents that cannot be read or does not fit.
     """
     wish = asked.agents or ("command" if asked.command else wishes.counts(config.agents))
-    programs = tasks.programs(workspace, task)
+    chosen = asked.program or config.program
+    programs = tasks.chosen(workspace, task, chosen) if chosen else tasks.programs(workspace, task)
     used = names_in_use(workspace)
     dealt: list[dict[str, Any]] = []
     words, readers = [], 0
@@ -188,7 +192,8 @@ def deal(
 
 
 def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
-    """What a person calls an agent, as a kind and its options: `agents:` and `commands:` of swarm.yaml give names."""
+    """What a person calls an agent, as a kind and its options: `agents:` and `commands:` of swarm.yaml give names, and so
+    does clients.toml."""
     said = wishes.of(word, config, asked.model)
     sort, options = _kind_of(said.kind or word, asked, config, prefix)
     return sort, {**options, **said.options}
@@ -196,11 +201,14 @@ def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, 
 
 def _kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:
     if word in config.commands:
-        return "command", {"command": config.commands[word]}
+        line = config.commands[word]
+        return "command", {"command": line} if isinstance(line, str) else Recipe(**line.model_dump()).options()
+    if word in recipes():
+        return "command", recipes()[word].options()
     if word == "command" and asked.command:
         return word, {"command": asked.command}
     if word == "scripted" and asked.command:
-        return word, {"script": asked.command}
+        return word, {"script": str(Path(asked.command).expanduser().absolute())}  # others read it elsewhere
     if word == "tuner":
         return word, {"device": "cpu" if prefix == "cpu" else "cuda"}
     return word, {}

@@ -23,6 +23,9 @@ def run(
     )
     for note in answer.get("notes") or []:
         print(f"note: {clean(str(note))}")
+    if answer.get("next"):
+        print(f"next on the person's list: {clean(str(answer['next']))}")
     print(clean(str(answer.get("diff") or ""), lines=True).rstrip())
+    print("\n".join(waiting.edited(answer)), end="\n" if answer.get("program") else "")
     if wait:
         waiting.news(client, None)

@@ -7,11 +7,12 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from swarm.cli import machine, packaged
 from swarm.config import Config, Task, task_of
-from swarm.errors import SwarmError
+from swarm.errors import SwarmError, UsageError
 from swarm.workspace import Workspace, is_checkout, is_task
 
 
@@ -147,7 +148,34 @@ def programs(workspace: Workspace, task: Task) -> list[str]:
         workspace.programs.mkdir(exist_ok=True)
         for source in first_programs(Path(task.path), task.program):
             shutil.copy(source, workspace.programs / source.name)
-    return sorted(p.stem for p in workspace.programs.glob("*.md") if p.stem.upper() != "README")
+    return _named(workspace.programs)
+
+
+def chosen(workspace: Workspace, task: Task, wanted: str | Sequence[str]) -> list[str]:
+    """The programs that a person names, in that order; one of swarm's that is not in programs/ is copied there.
+
+    Raises UsageError for one that is not there at all, with the list of those that are.
+    """
+    words = wanted.split(",") if isinstance(wanted, str) else list(wanted)
+    names = [word.strip().removeprefix("programs/").removesuffix(".md") for word in words if word.strip()]
+    there, ours = programs(workspace, task), _named(packaged.programs())
+    gone = [name for name in names if name not in there and name not in ours]
+    if gone or not names:
+        raise UsageError(
+            f"there is no program {', '.join(gone) or repr(wanted)}.",
+            f"There are: {', '.join(dict.fromkeys([*there, *ours]))}. Write your own: {workspace.programs}/NAME.md",
+        )
+    for name in names:
+        if name not in there:
+            workspace.programs.mkdir(exist_ok=True)
+            shutil.copy(packaged.programs() / f"{name}.md", workspace.programs / f"{name}.md")
+    return names
+
+
+def _named(folder: Path) -> list[str]:
+    """The programs of a folder, the general one first."""
+    found = sorted(p.stem for p in folder.glob("*.md") if p.stem.upper() != "README")
+    return sorted(found, key=lambda name: name != "default")
 
 
 def first_programs(source: Path, name: str = "program.md") -> list[Path]:

@@ -45,9 +45,16 @@ def told(answer: Mapping[str, Any]) -> list[str]:
     """What an agent reads: results, news, what it builds on, and whether to go on."""
     out = [verdicts.line(result) for result in answer.get("results") or []]
     out += [f"news: {clean(str(line))}" for line in answer.get("news") or []]
+    out += edited(answer)
     if answer.get("stop"):
         return [*out, f"stop: {answer.get('why') or 'the campaign is over'}. Submit nothing more."]
     return [*out, f"You build on {answer.get('base')}. Room for {answer.get('room', 0)} more."]
+
+
+def edited(answer: Mapping[str, Any]) -> list[str]:
+    """The program, when a person edited it since the agent last heard of it."""
+    text = clean(str(answer.get("program") or ""), lines=True).strip()
+    return ["your program was edited; from now on it says:", "", *text.splitlines(), ""] if text else []
 
 
 def the_end(timeout: float | None) -> None:

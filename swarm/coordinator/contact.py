@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from swarm.coordinator import program
 from swarm.coordinator.planting import mend, put_on_tip
-from swarm.coordinator.submit import constants_file, program_of, room
+from swarm.coordinator.submit import constants_file, room
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.research.constants import constants
@@ -41,15 +42,17 @@ def contact(
     said = bool([e for e in events if e.kind == "judged" or _line(w, e)])
     due = over or (free > 0 and not (patient and flying)) or said
     asides: list[str] = []
+    edited = ""
     if due or final:
         asides = _moved(w, agent, over)
-        _program(w, agent)
+        with w.ledger.tx():
+            edited = program.told(w, agent)
         events = _events(w, agent)
         mood = _mood(w, agent, free)
         seen = _last(w, events) if heard is None else agent.seen
         if seen != agent.seen or agent.state != mood:
             w.set_agent(name, seen=seen, state=mood)
-    return _answer(w, name, events, asides, over, free, flying) | {"due": due}
+    return _answer(w, name, events, asides, over, free, flying) | {"due": due, "program": edited}
 
 
 def _answer(
@@ -123,17 +126,6 @@ def _moved(w: World, agent: Agent, over: bool) -> list[str]:
     return []
 
 
-def _program(w: World, agent: Agent) -> None:
-    text, digest = program_of(w, agent)
-    if digest is None or digest == agent.program_hash:
-        return
-    (w.workspace.agents / agent.name / "brief.md").write_text(text)
-    with w.ledger.tx():
-        w.set_agent(agent.name, program_hash=digest)
-        if agent.program_hash:
-            w.say("program", agent.name)
-
-
 def _line(w: World, e: Event) -> str:
     """One event as a sentence for this agent; empty for what is not its concern."""
     data = json.loads(e.data)
@@ -196,4 +188,7 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
         values = {n: c.text for n, c in constants(text).items() if n in found}
         loss = None if x.raw is None or x.verdict == "crash" else w.sign * x.raw
         past.append({"values": values, "loss": loss, "mine": x.agent == name})
-    return {"file": path, "source": source, "constants": {n: c.text for n, c in found.items()}, "experiments": past}
+    return {
+        "file": path, "source": source, "constants": {n: c.text for n, c in found.items()}, "experiments": past,
+        "constraints": [rule.text for rule in program.rules_of(w, agent).constraints],
+    }  # fmt: skip

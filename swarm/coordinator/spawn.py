@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
-from swarm.coordinator import baseline, ending, hours
+from swarm.coordinator import baseline, ending, hours, program
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -58,6 +58,7 @@ def spawn(
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
+    notes += program.doubts(w, [w.agent(a["name"]) for a in agents])
     return {
         "campaign": w.campaign.name, "base": w.commit_of(w.campaign.baseline or ""), "notes": notes,
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),

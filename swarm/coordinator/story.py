@@ -23,6 +23,7 @@ from swarm.coordinator import (
     recover,
     replace,
     resume,
+    scene,
     sound,
     spawn,
     submit,
@@ -198,6 +199,9 @@ class Story:
 
     def constants(self, agent: str) -> dict[str, Any]:
         return self._do(contact.constants_of, agent)
+
+    def scene(self, agent: str) -> dict[str, Any]:
+        return self._do(scene.scene, agent)
 
     def turn(self, agent: str, **said: Any) -> dict[str, Any]:
         return self._do(turn.turn, agent, **said)

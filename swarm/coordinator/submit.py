@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from pathlib import Path
 from typing import Any
 
+from swarm.coordinator import program
 from swarm.coordinator.planting import branch, mend, put_on_tip
 from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
@@ -46,18 +45,22 @@ def submit(
     trees = w.worktrees
     _restored(w, agent, base)
     files = trees.editable(name)
+    program.check(w, agent, w.commit_of(against or agent.base), files)
     head = trees.head(name)
     answer = queue(w, agent, files, description, hypothesis, expect, against)
+    edited = ""
     try:
         # the ledger's word: the branch in the hub may be the agent's own doing
         ours = w.ledger.value('SELECT "commit" FROM refs WHERE name=?', branch(name))
         if head and head not in (base, ours) and w.hub.resolve(head):
             w.pin(f"refs/stray/{name}/{head[:12]}", head)  # a commit of the agent's own: kept, never built on
         put_on_tip(w, name)
+        with w.ledger.tx():
+            edited = program.told(w, agent)
     except (SwarmError, OSError, LedgerError):  # it is in the queue all the same, and that is what the agent must hear
         w.unmoved.pop(branch(name), None)
         log.exception("the worktree of %s was not put on its tip; its next question does that", name)
-    return answer
+    return {**answer, "program": edited, "next": program.next_idea(w, agent)}
 
 
 def submit_values(w: World, name: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
@@ -72,7 +75,9 @@ def submit_values(w: World, name: str, values: dict[str, str], description: str 
         raise Refused(f"{path} has no such constant: {error}", "GET /v1/constants lists them.", 422) from None
     told = description or ", ".join(changes(source, after)) or "nothing changed"
     files = {p: w.hub.read(w.commit_of(agent.tip), p) for p in w.task.edit}
-    return queue(w, agent, {**files, path: after.encode()}, told, None, None)
+    changed = {**files, path: after.encode()}
+    program.check(w, agent, w.commit_of(agent.tip), changed)
+    return queue(w, agent, changed, told, None, None)
 
 
 def constants_file(w: World, tip: str) -> tuple[str, str]:
@@ -205,19 +210,3 @@ def _known(w: World, ident: str, tree: str) -> list[str]:
 def _similar(w: World, ident: str) -> list[str]:
     """Earlier experiments much like this one, with their results. Told, never a reason to refuse."""
     return [f"similar: {search.told(f, w.campaign.better)}" for f in search.similar(w.ledger, ident)]
-
-
-def program_of(w: World, agent: Agent) -> tuple[str, str | None]:
-    """The text a person edits for this agent, as it is now, and its hash (stored at first sight)."""
-    named = [w.workspace.programs / f"{agent.program}.md"] if agent.program else []
-    path = next(
-        (p for p in (*named, w.workspace.root / w.task.program, Path(w.task.path) / w.task.program) if p.is_file()),
-        None,
-    )
-    if path is None:
-        return "", None
-    text = path.read_text(errors="replace")[:100_000]
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    if w.ledger.value("SELECT 1 FROM programs WHERE hash=?", digest) is None:
-        w.ledger.add("programs", hash=digest, text=text, at=w.now)
-    return text, digest

@@ -6,7 +6,7 @@ import json
 
 from swarm.coordinator.ending import stop_agent
 from swarm.coordinator.planting import mend
-from swarm.coordinator.submit import program_of
+from swarm.coordinator.program import program_of
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Pane, Seat
 from swarm.research.experiment import Agent

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarm.agents.proposing import propose
 from swarm.agents.space import Dim, around, placed, space
 from swarm.errors import SwarmError
-from swarm.research.constants import Constant, constants
+from swarm.research.constants import Constant, constants, with_values
+from swarm.research.constraints import broken, one
 
 
 def dim(line: str) -> Dim | None:
@@ -118,3 +122,45 @@ def test_values_out_of_range_are_left_out() -> None:
     dims = space(constants("A = 1.0\nB = 64\nC = True\n"))
     assert placed(dims, {"A": 100.0, "B": 128, "C": True}) == {"B": 7.0, "C": 1.0}
     assert placed(dims, {"A": "?", "B": 100, "C": 1}) == {}
+
+
+# --- a person's constraints ---------------------------------------------------------------------------------------
+
+RULES = st.sampled_from([">=", "<=", ">", "<", "==", "!="])
+SOURCES = st.sampled_from(
+    ["X = 6\n", "X = 2**13\n", "X = 0.04\n", "X_BETA = 0.95\n", "X_RATIO = 0.5\n", "X = 300\n", "X_WD = 0.0\n", "X = True\n",
+     "X = -0.5\n", "X_GPU = 8\nX = 2\n"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    SOURCES, RULES, st.integers(-3, 9) | st.floats(-1, 1).map(lambda v: round(v, 2)), st.integers(0, 9), st.booleans()
+)
+def test_nothing_is_proposed_that_breaks_a_constraint(
+    source: str, sign: str, bound: float, seed: int, gpu: bool
+) -> None:
+    found = constants(source)
+    rule = one(f"{next(iter(found)).removesuffix('_GPU')} {sign} {bound!r}")
+    assert rule is not None
+    dims = space(found, {}, gpu, [rule])
+    for dim in dims.values():
+        assert dim.low <= dim.now <= dim.high and dim.low < dim.high
+        assert dim.position(found[dim.name].value) is not None, "where it is now is always inside"
+
+    def allowed(change: Mapping[str, str]) -> bool:
+        return not broken([rule], found, found, constants(with_values(source, change)), gpu)
+
+    change = propose(dims, [], [], set(), seed, allowed)
+    assert change is None or allowed(change)
+
+
+def test_constraints_shape_the_space() -> None:
+    found = constants("DEPTH = 8\nLR = 0.04\nBETA = 0.9\nVOCAB = 1024\nBATCH = 64\nSIZE = 4\n")
+    texts = ["DEPTH >= 6", "LR <= 0.05", "BETA < 0.95", "VOCAB unchanged", "BATCH in {32, 64, 96}", "SIZE == 4"]
+    dims = space(found, {}, False, [rule for text in texts if (rule := one(text))])
+    assert sorted(dims) == ["BATCH", "BETA", "DEPTH", "LR"]
+    assert float(dims["DEPTH"].text(dims["DEPTH"].low)) >= 6
+    assert float(dims["LR"].text(dims["LR"].high)) == pytest.approx(0.05)
+    assert float(dims["BETA"].text(dims["BETA"].low)) == pytest.approx(0.95)
+    assert dims["BATCH"].choices == (32, 64, 96)

@@ -33,6 +33,7 @@ class Door:
         self.failing = 0  # the next so many requests are answered with 503
         self.refusals: list[tuple[int, str]] = []
         self.submitted: list[dict[str, Any]] = []
+        self.constraints: list[str] = []
 
     def answer(self, verb: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(verb)
@@ -48,7 +49,10 @@ class Door:
             }  # fmt: skip
         if verb == "constants":
             texts = {n: c.text for n, c in constants(self.source).items()}
-            return 200, {"file": "train.py", "source": self.source, "constants": texts, "experiments": self.rows}
+            return 200, {
+                "file": "train.py", "source": self.source, "constants": texts, "experiments": self.rows,
+                "constraints": self.constraints,
+            }  # fmt: skip
         if self.refusals:
             status, text = self.refusals.pop()
             return status, {"error": text, "hint": ""}
@@ -191,6 +195,15 @@ def test_only_what_it_was_told_to_tune(serve: Any) -> None:
     door = Door(4)
     Pane().tuner(serve(door), only=["BETA"]).run()
     assert {name for body in door.submitted for name in body["values"]} == {"BETA"}
+
+
+def test_it_proposes_nothing_that_the_person_forbids(serve: Any) -> None:
+    door = Door(12)
+    door.constraints = ["MATRIX_LR <= 0.05", "MATRIX_LR > 0.03", "BETA unchanged", "what is this"]
+    Pane().tuner(serve(door)).run()
+    sent = [body["values"] for body in door.submitted]
+    assert {name for values in sent for name in values} == {"MATRIX_LR", "TOTAL_BATCH_SIZE"}
+    assert all(0.03 < float(values.get("MATRIX_LR", "0.04")) <= 0.05 for values in sent)
 
 
 def test_its_options_are_checked_before_it_starts() -> None:

@@ -102,6 +102,9 @@ class FakeStory:
     def constants(self, agent: str) -> dict[str, Any]:
         return self._verb("constants", agent=agent)
 
+    def scene(self, agent: str) -> dict[str, Any]:
+        return self._verb("scene", agent=agent)
+
     def contact(
         self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None
     ) -> dict[str, Any]:

@@ -34,6 +34,7 @@ AGENTS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/submit", {"description": "d"}),
     ("POST", "/v1/submit/values", {"values": {"LR": "0.1"}}),
     ("GET", "/v1/constants", None),
+    ("GET", "/v1/scene", None),
     ("POST", "/v1/wait", {"timeout": 0}),
 ]
 ALL = ["/v1/health", "/v1/status", "/v1/events", "/v1/experiments/e0001"]

@@ -265,8 +265,16 @@ def test_nobody_is_left_waiting_when_the_coordinator_ends(house: House) -> None:
     house.edit("a0", A=0.5)
     house.say("submit", description="A")
 
+    listening, contact = threading.Event(), house.play.story.contact
+
+    def heard(*args: Any, **named: Any) -> Any:
+        listening.set()
+        return contact(*args, **named)
+
+    house.play.story.contact = heard  # type: ignore[method-assign]
+
     def end() -> None:
-        until(lambda: house.gate.inside == 1)
+        assert listening.wait(60)  # not only the handshake, which is inside for a moment, too
         house.server.should_exit = True
 
     ender = threading.Thread(target=end)
@@ -474,3 +482,46 @@ def test_who_never_asks_does_not_pay() -> None:
     code = "import sys, swarm.api.door, swarm.cli.app; print([m for m in sys.modules if m.split('.')[0] == 'mcp'])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def programmed(play: Play, text: str) -> None:
+    """Both agents work by this program."""
+    play.workspace.programs.mkdir(exist_ok=True)
+    (play.workspace.programs / "mine.md").write_text(text)
+    for name in ("a0", "a1"):
+        play.ledger.change("agents", {"name": name}, program="mine")
+
+
+def test_a_constraint_is_refused_with_its_line_and_the_value(house: House) -> None:
+    house.on(lambda play: programmed(play, "# Constraints\n- A >= 0.5\n"))
+    house.edit("a0", A=0.25)
+    text = house.say("submit", description="A down")
+    assert text.startswith("refused: the program forbids it: A >= 0.5: A is 0.25. Your files are untouched.")
+    assert "then submit again" in text
+    assert "A = 0.25" in house.say("read", path="train.py")
+    house.edit("a0", A=0.5)
+    assert house.say("submit", description="A down").startswith("e0002 is queued")
+
+
+def test_an_edited_program_is_told_once_where_the_agent_looks_next(house: House) -> None:
+    house.on(lambda play: programmed(play, "first edition"))
+    house.say("wait", timeout=0)
+    house.say("wait", "agent.a1", timeout=0)
+    house.on(lambda play: programmed(play, "second edition\x1b[31m"))
+    text = house.say("wait", timeout=0)
+    assert "news: the program was edited: read it again" in text
+    assert "The person edited your program meanwhile. From now on it says:\n\nsecond edition\n" in text
+    assert "edition" not in house.say("wait", timeout=0)
+    house.edit("a1", B=1.0)
+    text = house.say("submit", "agent.a1", description="B down")
+    assert "e0002 is queued" in text and "From now on it says:\n\nsecond edition" in text
+    assert house.on(lambda play: play.ledger.value(
+        "SELECT text FROM programs WHERE hash=(SELECT program_hash FROM experiments WHERE id='e0002')"
+    )) == "first edition"  # fmt: skip
+
+
+def test_the_next_idea_of_the_person_is_told_with_the_submission(house: House) -> None:
+    house.on(lambda play: programmed(play, "# Hypotheses\n1. lower A\n2. lower B\n3. lower C\n"))
+    house.say("wait", timeout=0)
+    house.edit("a0", A=0.5)
+    assert "Next on the person's list: H3: lower C" in house.say("submit", description="H1: A down")

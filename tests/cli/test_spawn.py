@@ -247,3 +247,65 @@ def test_a_taken_core_is_refused(typed: Typed, place: Workspace, asked: FakeClie
     assert "taken already" in err
     assert typed("spawn", "--device", "cpu", "--agents", "tuner")[0] == 0
     assert [s["id"] for s in asked.asked[-1][1]["slots"]] == ["1"]
+
+
+def test_programs_are_dealt_in_turn(typed: Typed, place: Workspace, asked: FakeClient, template: Path) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}", "--agents", "command:3,tuner:1")
+    assert typed(*words, "--program", "optimizer, programs/architecture.md")[0] == 0
+    dealt = [a["program"] for a in asked.asked[-1][1]["agents"]]
+    assert dealt == ["optimizer", "architecture", "optimizer", None]
+    place.yaml.write_text("program: [optimizer]\n")
+    assert typed(*words)[0] == 0
+    assert [a["program"] for a in asked.asked[-1][1]["agents"]] == ["optimizer"] * 3 + [None]
+    (place.programs / "mine.md").write_text("mine")
+    assert typed(*words, "--program", "mine")[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["program"] == "mine"
+
+
+def test_a_program_that_is_not_there(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}")
+    code, _, err = typed(*words, "--program", "optimizer,archtecture")
+    assert (code, asked.asked) == (2, [])
+    assert "there is no program archtecture." in err
+    assert "There are: architecture, optimizer" in err
+    assert typed(*words, "--program", ",")[0] == 2
+
+
+def test_a_clone_may_use_a_program_of_swarms(typed: Typed, clone: Path, asked: FakeClient, home: Path) -> None:
+    (home / ".cache" / "autoresearch").mkdir()
+    (home / ".cache" / "autoresearch" / "data").write_text("")
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--command", "echo {brief}")
+    assert typed(*words, "--program", "optimizer")[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["program"] == "optimizer"
+    assert (clone / "programs" / "optimizer.md").is_file()
+
+
+def test_clients_by_name(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from swarm.agents.clients import recipes
+
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "gemini:2,aider,mine:1")
+    place.yaml.write_text("commands: {mine: {command: 'cat < {brief}', env: {MODE: fast}}}\n")
+    monkeypatch.setattr("swarm.agents.command.shutil", SimpleNamespace(which=lambda name: None))
+    code, _, err = typed(*words)
+    assert (code, asked.asked) == (1, [])
+    assert "not installed: gemini" in err and "npm install -g @google/gemini-cli" in err
+    monkeypatch.setattr("swarm.agents.command.shutil", SimpleNamespace(which=lambda name: f"/bin/{name}"))
+    assert typed(*words)[0] == 0
+    agents = asked.asked[-1][1]["agents"]
+    assert [a["name"] for a in agents] == ["gemini-1", "gemini-2", "aider-1", "mine-1"]
+    assert {a["kind"] for a in agents} == {"command"}
+    assert agents[2]["options"] == recipes()["aider"].options()
+    assert agents[3]["options"] == {"command": "cat < {brief}", "env": {"MODE": "fast"}}
+    place.yaml.write_text("commands: {gemini: 'my-gemini {brief}'}\n")
+    assert typed(*words[:-1], "gemini:1")[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["options"] == {"command": "my-gemini {brief}"}, "a person's own comes first"
+
+
+def test_a_script_is_named_from_where_the_person_stands(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.root / "steps.json").write_text('[{"wait": true}]')
+    monkeypatch.chdir(place.root)
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "scripted", "--command", "steps.json")
+    assert typed(*words)[0] == 0
+    assert asked.asked[-1][1]["agents"][0]["options"] == {"script": str(place.root / "steps.json")}
