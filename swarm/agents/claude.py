@@ -1,4 +1,5 @@
-"""Claude Code as an agent, headless and guarded: it reads its worktree, edits the editable files and has swarm's tools.
+"""Claude Code as an agent, headless. Guarded: it reads its worktree, edits the editable files and has swarm's tools. Open:
+it may do everything, behind a wall (`walled.py`).
 
 The person's login is used where it is. Their settings, hooks, plugins and MCP servers are not loaded: an allow rule of
 theirs would widen ours. As a process: python -m swarm.agents.claude
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swarm.agents import found, turns
+from swarm.agents import found, turns, walled
 from swarm.agents import seat as seats
 from swarm.agents.claude_stream import ClaudeReader
 from swarm.errors import SwarmError
@@ -30,7 +31,8 @@ CARRIED = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "model")  # 
 
 
 class ClaudeKind:
-    """Options: `model`, `experiments` and `context` (of one session), `silence` (seconds). `together`: how many run."""
+    """Options: `model`, `experiments` and `context` (of one session), `silence` (seconds), `permissions`. `together`: how
+    many run."""
 
     name = "claude"
 
@@ -43,6 +45,12 @@ class ClaudeKind:
                 "claude is not logged in.",
                 "Log in: claude (then /login). Or for unattended use: claude setup-token, and export "
                 "CLAUDE_CODE_OAUTH_TOKEN. Or export ANTHROPIC_API_KEY.",
+            )
+        walled.check(options, login(), login() in [f"by {name}" for name in KEYS])
+        if walled.mode(options) == walled.UNWALLED and os.geteuid() == 0:
+            raise SwarmError(
+                "claude does not skip its permissions as root without a sandbox.",
+                "Leave out --yes-really (bubblewrap is its sandbox then), or run swarm as a normal user.",
             )
 
     def launch(self, seat: Seat) -> Launch:
@@ -77,6 +85,7 @@ class Claude:
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.mode = walled.mode(seat.options)
         self.path = found.program("claude", PACKAGE)
         self.theirs = _json(Path(found.home("CLAUDE_CONFIG_DIR", ".claude")) / "settings.json")
         self._restricted: bool | None = None
@@ -89,24 +98,36 @@ class Claude:
         settings, tools = self._written("settings.json", self.settings()), self._written("mcp.json", servers(url))
         words = [
             self.path, "-p", "--output-format", "stream-json", "--verbose", "--setting-sources", "", "--settings", settings,
-            "--mcp-config", tools, "--strict-mcp-config", "--permission-mode", "dontAsk", "--tools", TOOLS,
+            "--mcp-config", tools, "--strict-mcp-config",
         ]  # fmt: skip
-        words += ["--restricted"] if self._has_restricted() else []
+        words += self._rights()
         words += ["--model", str(self.seat.options["model"])] if self.seat.options.get("model") else []
-        return words + (["--resume", session] if session else [])
+        words += ["--resume", session] if session else []
+        return words if self.mode != walled.OPEN else walled.wrap(self.seat, words, os.environ)
+
+    def _rights(self) -> list[str]:
+        if self.mode != walled.GUARDED:
+            return ["--dangerously-skip-permissions"]
+        restricted = ["--restricted"] if self._has_restricted() else []
+        return ["--permission-mode", "dontAsk", "--tools", TOOLS, *restricted]
 
     def env(self, token: str) -> dict[str, str]:
         """The environment of the client: the person's, what their settings add to it, and the agent's token."""
         given = self.theirs.get("env")
         theirs = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+        if self.mode == walled.OPEN:
+            return {**walled.env({**os.environ, **theirs}, token, self.seat), "DISABLE_AUTOUPDATER": "1"}
         return {**found.env(os.environ, token), **theirs, "DISABLE_AUTOUPDATER": "1"}
 
     def settings(self) -> dict[str, Any]:
         """What is allowed: the worktree to read, the editable files to edit, swarm's tools; nothing else is asked for."""
+        carried = {name: self.theirs[name] for name in CARRIED if self.theirs.get(name)}
+        if self.mode != walled.GUARDED:
+            return carried
         edit = [f"Edit(./{name})" for name in self.seat.edit]
         allow = ["Read(./**)", *edit, "mcp__swarm"]
         rules = {"defaultMode": "dontAsk", "allow": allow, "deny": NEVER}
-        return {name: self.theirs[name] for name in CARRIED if self.theirs.get(name)} | {"permissions": rules}
+        return carried | {"permissions": rules}
 
     def _written(self, name: str, content: object) -> str:
         path = self.seat.folder / name

@@ -24,7 +24,7 @@ from swarm.errors import SwarmError
 from swarm.ports import Seat
 
 OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "model": str, "experiments": int, "context": int, "silence": (int, float), "together": int,
+    "model": str, "experiments": int, "context": int, "silence": (int, float), "together": int, "permissions": str,
 }  # fmt: skip
 EXPERIMENTS = 10  # of one session
 CONTEXT = 150_000  # tokens of one request, then the session is full
