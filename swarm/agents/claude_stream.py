@@ -34,7 +34,7 @@ class ClaudeReader:
     def _assistant(self, event: Mapping[str, Any]) -> list[str]:
         message = event["message"]
         usage = message.get("usage") or {}
-        if event.get("parent_tool_use_id") is None and (size := _sum(usage)):
+        if event.get("parent_tool_use_id") is None and (size := total(usage)):
             self.told.context = size
         lines = []
         for block in message.get("content") or ():
@@ -86,7 +86,7 @@ class ClaudeReader:
 
     def _result(self, event: Mapping[str, Any]) -> list[str]:
         told = self.told
-        told.tokens = _sum(event.get("usage") or {})
+        told.tokens = total(event.get("usage") or {})
         told.usd = event.get("total_cost_usd")
         if not event.get("is_error"):
             return []
@@ -103,7 +103,8 @@ class ClaudeReader:
         return self._retried
 
 
-def _sum(usage: Mapping[str, Any]) -> int:
+def total(usage: Mapping[str, Any]) -> int:
+    """The tokens of one request, read and written, cached or not."""
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     return sum(int(usage.get(name) or 0) for name in names)
 

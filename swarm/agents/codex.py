@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from swarm.agents import found, turns, walled
+from swarm.agents import found, transcripts, turns, walled
 from swarm.agents import seat as seats
 from swarm.agents.codex_stream import CodexReader
+from swarm.agents.interactive import Interactive
+from swarm.agents.stream import Told
 from swarm.errors import SwarmError
 from swarm.ports import Launch, Seat
 
@@ -41,6 +43,8 @@ GUARD: dict[str, Any] = {
     "check_for_update_on_startup": False,
     "features": dict.fromkeys(OFF, False),
 }
+EVENTS = ("SessionStart", "Stop")
+A_DAY = 86400  # seconds that a hook may wait at the door
 LIVELY = ("goals", "daemon_auto_start", "plugins", "apps", "memories")  # off in open mode too: they outlive a turn
 UNGUARDED: dict[str, Any] = {
     "approval_policy": "never",
@@ -70,6 +74,13 @@ class CodexKind:
         how = login(config)
         if not how:
             raise SwarmError("codex is not logged in.", f"Log in: codex login. Or export {KEY}.")
+        found.screen(options)
+        hooked = config.get("hooks") or Path(found.home("CODEX_HOME", ".codex"), "hooks.json").exists()
+        if options.get("interactive") and hooked:
+            raise SwarmError(
+                "codex in its own screen would run your hooks as well.",
+                "Leave out --interactive, or move hooks.json and [hooks] of config.toml away meanwhile.",
+            )
         walled.check(
             options, how, (how.startswith("by ") and how[3:] in os.environ) or how in ("needs none", "by a key")
         )
@@ -157,6 +168,32 @@ class Codex:
         catalog = str(self.config.get("model_catalog_json") or "")
         return walled.wrap(self.seat, words, os.environ, [catalog] if catalog else [])
 
+    def screen(self, session: str, url: str, prompt: str, hooks: dict[str, str]) -> list[str]:
+        """The command line of its own screen. It loads the person's configuration: their tools are switched off, and those who
+        have hooks are sent away by `check`."""
+        settings = self.settings(url)
+        settings["features"] = {**settings["features"], "hooks": True}
+        theirs = self.config.get("mcp_servers")
+        for name in theirs if isinstance(theirs, dict) else ():
+            settings["mcp_servers"].setdefault(name, {"enabled": False})
+        words = [self.path, *(["resume"] if session else []), "--no-daemon", "--dangerously-bypass-hook-trust"]
+        for name, value in flat(settings):
+            words += ["-c", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+        for event, command in hooks.items():
+            if event in EVENTS:
+                what = f'{{type="command",command={json.dumps(command)},timeout={A_DAY}}}'
+                words += ["-c", f"hooks.{event}=[{{hooks=[{what}]}}]"]
+        trusted = [self.seat.worktree.parent.parent / ".swarm", self.seat.worktree]
+        projects = ",".join(f'{json.dumps(str(path))}={{trust_level="trusted"}}' for path in trusted)
+        return [*words, "-c", f"projects={{{projects}}}", *([session] if session else []), "--", prompt]
+
+    def screen_env(self, token: str) -> dict[str, str]:
+        """As for turns: all that its screen would ask is answered on the command line."""
+        return self.env(token)
+
+    def transcript(self, events: list[dict[str, Any]]) -> Told:
+        return transcripts.codex(events)
+
     def env(self, token: str) -> dict[str, str]:
         """The environment of the client: the person's (open: what it needs of it), and the agent's token."""
         if self.mode != walled.OPEN:
@@ -202,4 +239,4 @@ def _auth() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(turns.main(Codex))
+    sys.exit(turns.main(Codex, Interactive))

@@ -23,19 +23,12 @@ class Session:
     tokens: int = 0  # as this session has counted so far
     usd: float = 0.0
     program: str = ""  # what the client was told last
+    read: int = 0  # bytes of its transcript that are booked (a client in its own screen)
     untold: dict[str, Any] = field(default_factory=dict)  # news of a turn that did not end well
 
     def fresh(self) -> None:
         """Forget the client's session. Turns, untold news and how long it was dry stay."""
-        self.id, self.experiments, self.blanks, self.failures, self.tokens, self.usd, self.program = (
-            "",
-            0,
-            0,
-            0,
-            0,
-            0.0,
-            "",
-        )
+        self.__dict__.update(asdict(Session(turns=self.turns, dry=self.dry, untold=self.untold)))
 
     def spent(self, tokens: int, usd: float | None, totals: frozenset[str]) -> tuple[int, float | None]:
         """What one turn took; `totals` names the figures that the client counts over its whole session."""

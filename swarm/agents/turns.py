@@ -24,7 +24,7 @@ from swarm.errors import SwarmError
 from swarm.ports import Seat
 
 OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "model": str, "experiments": int, "context": int, "silence": (int, float), "together": int, "permissions": str,
+    "model": str, "experiments": int, "context": int, "silence": (int, float), "together": int, "permissions": str, "interactive": bool,
 }  # fmt: skip
 EXPERIMENTS = 10  # of one session
 CONTEXT = 150_000  # tokens of one request, then the session is full
@@ -69,7 +69,7 @@ class Turns:
         self.contact = Contact(client, say, pause)
         self.path = seat.folder / "session.json"
         self.session = sessions.load(self.path)
-        self.heard = _untold(self.session.untold)
+        self.heard = untold(self.session.untold)
         self.limits = 0  # in a row
 
     def run(self) -> int:
@@ -82,7 +82,7 @@ class Turns:
             self.heard.take(answer)
             if answer.get("stop"):
                 return 0
-            if int(answer.get("room") or 0) <= 0 and not _urgent(answer):
+            if int(answer.get("room") or 0) <= 0 and not urgent(answer):
                 continue
             code = self._turn(int(answer.get("room") or 0))
             if code is not None:
@@ -249,12 +249,12 @@ class Turns:
             raise SwarmError("this agent's token cannot be read.", "Start it again: swarm stop, swarm spawn") from None
 
 
-def _urgent(answer: Mapping[str, Any]) -> bool:
+def urgent(answer: Mapping[str, Any]) -> bool:
     """A person's word is worth a turn even when there is no room; other news waits for room, and costs nothing."""
     return any(str(line).startswith("a person tells you") for line in answer.get("news") or ())
 
 
-def _untold(raw: Mapping[str, Any]) -> Heard:
+def untold(raw: Mapping[str, Any]) -> Heard:
     """What was to be told in a turn that did not end well: it is told again."""
     notes, news, results = ([*raw.get(name, ())] for name in ("notes", "news", "results"))
     return Heard(notes, news, results)
@@ -267,7 +267,12 @@ def _read(path: Path) -> str:
         return ""
 
 
-def main(driver: Callable[[Seat], Driver]) -> int:
-    """The process of one agent; its seat tells it where."""
+def main(driver: Callable[[Seat], Driver], screen: type[Turns]) -> int:
+    """The process of one agent; its seat tells it where, and whether its client has a `screen` of its own."""
     os.umask(0o077)  # what is saved of a session is the person's alone
-    return seats.work(lambda seat, client, say: Turns(seat, client, driver(seat), say).run())
+
+    def run(seat: Seat, client: Client, say: Callable[[str], None]) -> int:
+        loop = screen if seat.options.get("interactive") else Turns
+        return loop(seat, client, driver(seat), say).run()
+
+    return seats.work(run)

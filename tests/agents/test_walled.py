@@ -68,7 +68,9 @@ def test_what_is_not_its_own_is_out_of_reach(seat: Seat, tmp_path: Path, attempt
 
 
 def test_its_worktree_and_a_home_of_its_own_are_written(seat: Seat, tmp_path: Path) -> None:
-    done = shell(seat, "echo 'LR = 3' > train.py && echo kept > ~/note && echo gone > /tmp/note-gpu0-walled && pwd && echo $HOME")
+    done = shell(
+        seat, "echo 'LR = 3' > train.py && echo kept > ~/note && echo gone > /tmp/note-gpu0-walled && pwd && echo $HOME"
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(seat.worktree), str(walled.home(seat))]
     assert (seat.worktree / "train.py").read_text() == "LR = 3\n"
