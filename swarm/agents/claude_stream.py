@@ -35,9 +35,9 @@ class ClaudeReader:
     def _assistant(self, event: Mapping[str, Any]) -> list[str]:
         message = event["message"]
         usage = message.get("usage") or {}
-        if event.get("parent_tool_use_id") is None and (size := _sum(usage)):
+        if event.get("parent_tool_use_id") is None and (size := total(usage)):
             self.told.context = size
-        self._usage[str(message.get("id"))] = _sum(usage)
+        self._usage[str(message.get("id"))] = total(usage)
         self.told.tokens = sum(self._usage.values())
         lines = []
         for block in message.get("content") or ():
@@ -91,7 +91,7 @@ class ClaudeReader:
 
     def _result(self, event: Mapping[str, Any]) -> list[str]:
         told = self.told
-        told.tokens = _sum(event.get("usage") or {})
+        told.tokens = total(event.get("usage") or {})
         told.usd = event.get("total_cost_usd")
         if not event.get("is_error"):
             return []
@@ -108,7 +108,8 @@ class ClaudeReader:
         return self._retried
 
 
-def _sum(usage: Mapping[str, Any]) -> int:
+def total(usage: Mapping[str, Any]) -> int:
+    """The tokens of one request, read and written, cached or not."""
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     return sum(int(usage.get(name) or 0) for name in names)
 

@@ -1,4 +1,5 @@
-"""Codex as an agent, headless and guarded: no shell, no web, patches inside its worktree, and swarm's tools.
+"""Codex as an agent, headless. Guarded: no shell, no web, patches inside its worktree, and swarm's tools. Open: it may do
+everything, behind a wall (`walled.py`).
 
 The person's login is used where it is (CODEX_HOME). Their config.toml is not loaded; of it only the model and its
 provider are handed on. As a process: python -m swarm.agents.codex
@@ -14,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from swarm.agents import found, turns
+from swarm.agents import found, transcripts, turns, walled
 from swarm.agents import seat as seats
 from swarm.agents.codex_stream import CodexReader
+from swarm.agents.interactive import Interactive
+from swarm.agents.stream import Told
 from swarm.errors import SwarmError
 from swarm.ports import Launch, Seat
 
@@ -40,6 +43,15 @@ GUARD: dict[str, Any] = {
     "check_for_update_on_startup": False,
     "features": dict.fromkeys(OFF, False),
 }
+EVENTS = ("SessionStart", "Stop")
+A_DAY = 86400  # seconds that a hook may wait at the door
+LIVELY = ("goals", "daemon_auto_start", "plugins", "apps", "memories")  # off in open mode too: they outlive a turn
+UNGUARDED: dict[str, Any] = {
+    "approval_policy": "never",
+    "sandbox_mode": "danger-full-access",  # the wall is around the whole client
+    "check_for_update_on_startup": False,
+    "features": dict.fromkeys(LIVELY, False),
+}
 
 
 class CodexKind:
@@ -61,6 +73,15 @@ class CodexKind:
         how = login(config)
         if not how:
             raise SwarmError("codex is not logged in.", f"Log in: codex login. Or export {KEY}.")
+        hooked = config.get("hooks") or Path(found.home("CODEX_HOME", ".codex"), "hooks.json").exists()
+        if options.get("interactive") and hooked:
+            raise SwarmError(
+                "codex in its own screen would run your hooks as well.",
+                "Leave out --interactive, or move hooks.json and [hooks] of config.toml away meanwhile.",
+            )
+        walled.check(
+            options, how, (how.startswith("by ") and how[3:] in os.environ) or how in ("needs none", "by a key")
+        )
         together = options.get("together", 1)
         if rotating(config) and isinstance(together, int) and together > 1:
             raise SwarmError(
@@ -126,6 +147,7 @@ class Codex:
 
     def __init__(self, seat: Seat) -> None:
         self.seat = seat
+        self.mode = walled.mode(seat.options)
         self.path = found.program("codex", PACKAGE)
         self.config = configuration()
         self.plan = rotating(self.config)
@@ -139,11 +161,47 @@ class Codex:
         words += ["--ignore-user-config", "--ignore-rules"]
         for name, value in flat(self.settings(url)):
             words += ["-c", f"{name}={json.dumps(value, ensure_ascii=False)}"]
-        return [*words, *([session] if session else []), "-"]
+        words += [*([session] if session else []), "-"]
+        if self.mode != walled.OPEN:
+            return words
+        catalog = str(self.config.get("model_catalog_json") or "")
+        return walled.wrap(self.seat, words, os.environ, [catalog] if catalog else [])
+
+    def screen(self, session: str, url: str, prompt: str, hooks: dict[str, str]) -> list[str]:
+        """The command line of its own screen. It loads the person's configuration: their tools are switched off, and those who
+        have hooks are sent away by `check`."""
+        settings = self.settings(url)
+        settings["features"] = {**settings["features"], "hooks": True}
+        theirs = self.config.get("mcp_servers")
+        for name in theirs if isinstance(theirs, dict) else ():
+            settings["mcp_servers"].setdefault(name, {"enabled": False})
+        words = [self.path, *(["resume"] if session else []), "--no-daemon", "--dangerously-bypass-hook-trust"]
+        for name, value in flat(settings):
+            words += ["-c", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+        for event, command in hooks.items():
+            if event in EVENTS:
+                what = f'{{type="command",command={json.dumps(command)},timeout={A_DAY}}}'
+                words += ["-c", f"hooks.{event}=[{{hooks=[{what}]}}]"]
+        trusted = [self.seat.worktree.parent.parent / ".swarm", self.seat.worktree]
+        projects = ",".join(f'{json.dumps(str(path))}={{trust_level="trusted"}}' for path in trusted)
+        return [*words, "-c", f"projects={{{projects}}}", *([session] if session else []), "--", prompt]
+
+    def screen_env(self, token: str) -> dict[str, str]:
+        """As for turns: all that its screen would ask is answered on the command line."""
+        return self.env(token)
+
+    def transcript(self, events: list[dict[str, Any]]) -> Told:
+        return transcripts.codex(events)
 
     def env(self, token: str) -> dict[str, str]:
-        """The environment of the client: the person's, and the agent's token."""
-        return found.env(os.environ, token)
+        """The environment of the client: the person's (open: what it needs of it), and the agent's token."""
+        if self.mode != walled.OPEN:
+            return found.env(os.environ, token)
+        stored = _auth().get("OPENAI_API_KEY")  # a login by a key: the file itself stays outside
+        key = {KEY: str(stored)} if stored and not os.environ.get(KEY) else {}
+        own = provider(self.config)
+        named = [str(own["env_key"])] if own.get("env_key") else []
+        return {**key, **walled.env(os.environ, token, self.seat, named)}
 
     def settings(self, url: str) -> dict[str, Any]:
         """What it is started with: the person's model and provider, then ours, which wins."""
@@ -158,7 +216,8 @@ class Codex:
             "url": url, "bearer_token_env_var": found.TOKEN, "tool_timeout_sec": 600, "default_tools_approval_mode": "approve",
             "required": True, "startup_timeout_sec": 60,  # no turn without them
         }  # fmt: skip
-        return {**theirs, **GUARD, "mcp_servers": {"swarm": tools}}
+        rights = GUARD if self.mode == walled.GUARDED else UNGUARDED
+        return {**theirs, **rights, "mcp_servers": {"swarm": tools}}
 
 
 def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -179,4 +238,4 @@ def _auth() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(turns.main(Codex))
+    sys.exit(turns.main(Codex, Interactive))

@@ -53,10 +53,20 @@ def words(options: Mapping[str, object], known: Mapping[str, type | tuple[type, 
     for name, value in options.items():
         if name not in known:
             raise SwarmError(f"there is no option {name} for these agents.", f"There are: {', '.join(known)}")
-        if not isinstance(value, known[name]) or isinstance(value, bool):
+        if not isinstance(value, known[name]) or isinstance(value, bool) != (known[name] is bool):
             raise SwarmError(f"the option {name} cannot be {value!r}.")
 
 
 def home(variable: str, folder: str) -> str:
     """Where a client keeps its login and configuration: its own variable, else a folder in HOME."""
     return os.environ.get(variable) or os.path.join(os.path.expanduser("~"), folder)
+
+
+def screen(options: Mapping[str, object]) -> None:
+    """Raises SwarmError when a client cannot have a screen of its own here."""
+    if not options.get("interactive"):
+        return
+    if options.get("permissions") not in (None, "", "guarded"):
+        raise SwarmError("interactive agents are guarded.", "Leave out --interactive or --permissions.")
+    if shutil.which("tmux") is None:
+        raise SwarmError("interactive agents need tmux.", "Install tmux, or leave out --interactive.")

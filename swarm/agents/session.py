@@ -28,6 +28,7 @@ class Session:
     tokens: int = 0  # as this session has counted so far
     usd: float = 0.0
     program: str = ""  # what the client was told last
+    read: int = 0  # bytes of its transcript that are booked (a client in its own screen)
     heard: int = 0  # the last news that is in here
     untold: dict[str, Any] = field(default_factory=dict)  # news of no turn yet, or of one that did not end well
     owed: list[dict[str, Any]] = field(default_factory=list)  # costs that the ledger does not know yet
@@ -35,7 +36,7 @@ class Session:
     def fresh(self) -> None:
         """Forget the client's session. Turns, untold news, costs owed and how long it was dry stay."""
         self.id = self.program = self.refusal = ""
-        self.experiments = self.blanks = self.same = self.failures = self.tokens = 0
+        self.experiments = self.blanks = self.same = self.failures = self.tokens = self.read = 0
         self.usd = 0.0
 
     def anew(self, since: float) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from swarm import briefs
-from swarm.agents import found
+from swarm.agents import found, walled
 from swarm.agents import seat as seats
 from swarm.agents import session as sessions
 from swarm.agents.command import Heard
@@ -32,11 +32,11 @@ OPTIONS: dict[str, type | tuple[type, ...]] = {
     "context": int,  # tokens of one request, then the session is full
     "silence": (int, float),  # seconds without a line from the client
     "patience": (int, float),  # seconds of a turn without a submission
-    "permissions": str,  # guarded
+    "permissions": str,  # guarded, open
+    "interactive": bool,  # in a screen of its own
     "price": Mapping,  # of a client that names no cost: dollars per million tokens of input, cached, output
     "together": int,
 }
-PERMISSIONS = ("guarded",)
 EXPERIMENTS = 10
 CONTEXT = 150_000
 SILENCE = 1800.0
@@ -86,7 +86,7 @@ class Turns:
         self.session = sessions.load(self.path)
         self.session.anew(seat.since)
         self.contact.heard = self.session.heard
-        self.heard = _untold(self.session.untold)
+        self.heard = untold(self.session.untold)
         self.limits = 0  # in a row
 
     def run(self) -> int:
@@ -99,7 +99,7 @@ class Turns:
             self._pay()
             if answer.get("stop"):
                 return 0
-            if int(answer.get("room") or 0) <= 0 and not _urgent(answer):
+            if int(answer.get("room") or 0) <= 0 and not urgent(answer):
                 continue
             code = self._turn(int(answer.get("room") or 0))
             if code is not None:
@@ -343,11 +343,8 @@ class Turns:
 def check(options: Mapping[str, object]) -> None:
     """Raises SwarmError for options that these agents do not have, or that cannot be meant."""
     found.words(options, OPTIONS)
-    if options.get("permissions", PERMISSIONS[0]) not in PERMISSIONS:
-        raise SwarmError(
-            f"there is no permissions: {options['permissions']} for these agents.",
-            f"There is: {', '.join(PERMISSIONS)}",
-        )
+    walled.mode(options)
+    found.screen(options)
     for name in ("experiments", "context", "silence", "patience"):
         value = options.get(name, 1)
         if isinstance(value, int | float) and value <= 0:
@@ -370,12 +367,12 @@ def price(options: Mapping[str, object]) -> dict[str, float] | None:
     return {str(name): float(value) for name, value in given.items()}  # type: ignore[attr-defined]
 
 
-def _urgent(answer: Mapping[str, Any]) -> bool:
+def urgent(answer: Mapping[str, Any]) -> bool:
     """A person's word is worth a turn even when there is no room; other news waits for room, and costs nothing."""
     return any(str(line).startswith("a person tells you") for line in answer.get("news") or ())
 
 
-def _untold(raw: Mapping[str, Any]) -> Heard:
+def untold(raw: Mapping[str, Any]) -> Heard:
     """What was to be told in a turn that did not end well: it is told again."""
     notes, news, results = ([*raw.get(name, ())] for name in ("notes", "news", "results"))
     return Heard(notes, news, results)
@@ -388,8 +385,13 @@ def _read(path: Path) -> str:
         return ""
 
 
-def main(driver: Callable[[Seat], Driver]) -> int:
-    """The process of one agent; its seat tells it where."""
+def main(driver: Callable[[Seat], Driver], screen: type[Turns]) -> int:
+    """The process of one agent; its seat tells it where, and whether its client has a `screen` of its own."""
     os.umask(0o077)  # what is saved of a session is the person's alone
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    return seats.work(lambda seat, client, say: Turns(seat, client, driver(seat), say).run())
+
+    def run(seat: Seat, client: Client, say: Callable[[str], None]) -> int:
+        loop = screen if seat.options.get("interactive") else Turns
+        return loop(seat, client, driver(seat), say).run()
+
+    return seats.work(run)

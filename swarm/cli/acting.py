@@ -74,6 +74,13 @@ def spawn(
     ] = None,
     sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
     model: Models = None,
+    permissions: Annotated[
+        str | None, typer.Option(help="Of claude and codex: guarded, or open (all they can, behind a wall).")
+    ] = None,
+    interactive: Annotated[bool, typer.Option("--interactive", help="claude and codex in their own screens.")] = False,
+    yes_really: Annotated[
+        bool, typer.Option("--yes-really", help="With --permissions open: without the wall.")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Take GPUs that others are using, too.")] = False,
 ) -> None:
@@ -94,6 +101,7 @@ def spawn(
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
             command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
+            permissions=permissions, interactive=interactive, yes_really=yes_really,
         ),
     )  # fmt: skip
 

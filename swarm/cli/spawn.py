@@ -24,6 +24,7 @@ from swarm.runner import sandbox
 from swarm.workspace import Workspace
 
 DEFAULT_HOURS = 10.0
+CLIENTS = ("claude", "codex")
 WITHOUT_PROGRAM = ("tuner", "scripted")  # they read nothing
 
 
@@ -44,6 +45,9 @@ class Asked:
     name: str | None = None
     force: bool = False
     model: tuple[str, ...] = ()
+    permissions: str | None = None
+    interactive: bool = False
+    yes_really: bool = False
 
 
 def run(workspace: Workspace, asked: Asked) -> None:
@@ -196,7 +200,18 @@ def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, 
     does clients.toml."""
     said = wishes.of(word, config, asked.model)
     sort, options = _kind_of(said.kind or word, asked, config, prefix)
-    return sort, {**options, **said.options}
+    return sort, {**options, **(rights(asked) if sort in CLIENTS else {}), **said.options}
+
+
+def rights(asked: Asked) -> dict[str, Any]:
+    """What claude and codex may do, and whether they have screens of their own, as typed.
+
+    Raises UsageError for words that do not go together.
+    """
+    if asked.yes_really and asked.permissions != "open":
+        raise UsageError("--yes-really belongs to --permissions open.")
+    wish = "unwalled" if asked.yes_really else asked.permissions
+    return ({"permissions": wish} if wish else {}) | ({"interactive": True} if asked.interactive else {})
 
 
 def _kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, dict[str, Any]]:

@@ -117,12 +117,14 @@ class Box:
             **model,
         }
 
+    before: tuple[str, ...] = ()  # words before its command line
+
     def start(self, **more: str) -> subprocess.Popen[str]:
         """The agent's process, as a session would start it."""
         launch = kind(self.client).launch(self.seat)
         assert launch.argv[0] == sys.executable
         return subprocess.Popen(
-            launch.argv, cwd=self.worktree, env={**self.env, **launch.env, **more}, stdout=subprocess.PIPE,
+            [*self.before, *launch.argv], cwd=self.worktree, env={**self.env, **launch.env, **more}, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, process_group=0,
         )  # fmt: skip
 
