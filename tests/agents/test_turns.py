@@ -228,7 +228,7 @@ def test_a_limit_without_an_end_is_waited_for_longer_each_time(tmp_path: Path) -
 
 def test_a_limit_that_should_be_over_is_not_knocked_at_without_a_pause(tmp_path: Path) -> None:
     over = {"error": "limit", "status": 429, "until": 990.0}
-    played = Played(tmp_path, [over, over, {"submit": 1}], [{}] * 6)
+    played = Played(tmp_path, [over, over, {"submit": 1}], [{}] * 5)
     assert sum(played.slept) == 60 and len(played.prompts) == 3
 
 
