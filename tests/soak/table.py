@@ -39,7 +39,9 @@ def table(soak: Soak) -> str:
         ("acknowledged", said.count('"did": "submitted"')),
         ("lives of the coordinator", logged.count("listening on")),
     ]
-    why = rows(soak.workspace.ledger, "SELECT SUBSTR(why, 1, 90), COUNT(*) FROM attempts WHERE outcome='lost' GROUP BY 1")
+    why = rows(
+        soak.workspace.ledger, "SELECT SUBSTR(why, 1, 90), COUNT(*) FROM attempts WHERE outcome='lost' GROUP BY 1"
+    )
     lines += [(f"lost: {text}", n) for text, n in why]
     used = shutil.disk_usage(soak.disk.path)
     lines += [("MB of the disk used", used.used >> 20), ("MB of the disk", used.total >> 20)]
