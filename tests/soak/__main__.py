@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ def main(words: list[str]) -> int:
     (folder / "plan.txt").write_text("\n".join(map(str, sorted(
         [*plan.faults(wish.seed, wish.minutes * 60), *plan.acts(wish.seed, wish.minutes * 60)], key=lambda e: e.at
     ))))  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the disk is taken away then too
     soak = Soak(folder / "a soak", wish, say)
     wrong = ["it did not come to its end"]
     try:

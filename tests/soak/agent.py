@@ -27,6 +27,7 @@ def main(project: str, diaries: str, seed: str, rest: str) -> int:
 
 
 def live(seat, client, say, diary, dice, rest) -> int:  # type: ignore[no-untyped-def]
+    """Wait for room, think, edit, submit, write down what was taken."""
     from swarm.agents.contact import Contact
     from tests.soak import task
     from tests.soak.diary import hashes
@@ -64,6 +65,7 @@ def edit(worktree: Path, sort: str, dice: random.Random) -> None:
 
 
 def read(path: Path) -> bytes | None:
+    """The file's bytes, None when there is none."""
     try:
         return path.read_bytes()
     except OSError:
