@@ -92,11 +92,17 @@ class Field:
             self._crowd[-1].start()
 
     def rest(self) -> None:
-        """No more is submitted."""
+        """No more is submitted, until `fill` is called again."""
         self._over.set()
         for thread in self._crowd:
             thread.join(60)
         self._crowd.clear()
+        self._over.clear()
+
+    def drained(self) -> None:
+        """Wait until nothing runs and nothing is queued."""
+        self.box.until("SELECT COUNT(*)=0 FROM runs WHERE status IN ('queued','running')", patience=300)
+        self.box.until("SELECT COUNT(*)=0 FROM experiments WHERE stage!='done'", patience=300)
 
     def _work(self, name: str, n: int) -> None:
         client = Client.at(self.workspace, f"agent.{name}")

@@ -5,13 +5,12 @@
 A swarm by the real command line runs trainings that sleep 1 s, its queue always full, for SECONDS (30) with one slot and
 with two. Each training prints when its first and its last line ran; the gap between two on one slot is everything from
 that last line to the next first one. The floor is the same gap where a loop calls the same runner (with bubblewrap and
-Python) on ready-made checkouts, one after the other, while as many loops run as there are slots.
+Python) on ready-made checkouts, one after the other, while as many loops run as there are slots. They take turns.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -23,21 +22,29 @@ from bench.field import Field, by_hand, gaps, machine, span, told
 from swarm.executors.local import RUNNER
 
 LIMIT = 0.5  # seconds beyond the floor
+TURNS = 3  # of swarm and floor
 
 
-def swarm(folder: Path, slots: int, seconds: float) -> tuple[list[float], list[float], Path]:
-    """Gaps as the trainings say them, gaps as the ledger says them, and the folder of a finished run."""
-    with Field(folder, slots, agents=slots, seconds=1.0) as field:
-        field.fill()
-        field.box.until("SELECT COUNT(*) FROM runs WHERE purpose='screen' AND status='finished'")
-        time.sleep(seconds)
-        field.rest()
-        first = field.box.value("SELECT MIN(run) FROM attempts a JOIN runs r ON r.id=a.run WHERE purpose='screen'")
-        spans = [s for s in field.spans() if s[1] >= first]
-        rows = field.box.query("SELECT slot, run, started, ended FROM attempts WHERE run>=? AND ended IS NOT NULL ORDER BY started", first)  # fmt: skip
-        pattern = folder / "pattern"
-        shutil.copytree(field.workspace.run_folder(spans[0][1], 1), pattern)
-        return list(gaps(spans)), list(gaps([(str(s), r, a, b) for s, r, a, b in rows])), pattern
+def swarm(folder: Path, slots: int, seconds: float) -> tuple[list[float], list[float], list[float]]:
+    """Gaps as the trainings say them, as the ledger says them, and by hand; in turns, the machine is never twice the same."""
+    found: list[float] = []
+    ledger: list[float] = []
+    base: list[float] = []
+    with Field(folder / "box", slots, agents=slots, seconds=1.0) as field:
+        field.box.until("SELECT state='searching' FROM campaigns")
+        train = (folder / "box" / "task" / "train.py").read_text()
+        for turn in range(TURNS):
+            begin, since = time.monotonic(), time.time()
+            field.fill()
+            time.sleep(seconds / TURNS)
+            field.rest()
+            field.drained()
+            spans = [s for s in field.spans() if s[2] > begin]
+            found += gaps(spans)
+            ledger += gaps(field.box.query("SELECT slot, run, started, ended FROM attempts WHERE started>=? ORDER BY started", since))  # type: ignore[arg-type]  # fmt: skip
+            pattern = field.workspace.run_folder(spans[0][1], 1)
+            base += floor(folder / f"turn-{turn}", pattern, train, slots, max(3, int(seconds / TURNS)))
+    return found, ledger, base
 
 
 def floor(folder: Path, pattern: Path, train: str, slots: int, runs: int) -> list[float]:
@@ -72,10 +79,7 @@ def main() -> None:
     print(machine())
     for slots in (1, 2):
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name).resolve()
-            found, ledger, pattern = swarm(folder / "box", slots, seconds)
-            train = (folder / "box" / "task" / "train.py").read_text()
-            base = floor(folder, pattern, train, slots, max(4, int(seconds / 2)))
+            found, ledger, base = swarm(Path(name).resolve(), slots, seconds)
         print(f"\n{slots} slot{'s' * (slots > 1)}")
         print(told("floor: process start by hand", base))
         print(told("gap between two trainings", found))

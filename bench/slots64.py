@@ -68,8 +68,7 @@ def swarm(folder: Path, slots: int, seconds: float) -> RunSpec:
         after, end = [cpu(p) for p in (keeper, coordinator, os.getpid())], time.monotonic()
         mine, us, me = (tuple(b - a for a, b in zip(x, y, strict=True)) for x, y in zip(before, after, strict=True))
         field.rest()
-        field.box.until("SELECT COUNT(*)=0 FROM runs WHERE status IN ('queued','running')", patience=300)
-        field.box.until("SELECT COUNT(*)=0 FROM experiments WHERE stage!='done'", patience=300)
+        field.drained()
         spans = field.spans()
         within = [s for s in spans if begin <= s[3] < end]
         results = [json.loads((field.workspace.run_folder(s[1], 1) / "result.json").read_text()) for s in within]
