@@ -369,7 +369,10 @@ def exactly(found: list[str], wanted: list[str]) -> None:
     assert [line for line in found if not any(re.search(w, line) for w in wanted)] == []
 
 
-@pytest.mark.parametrize("what", SPOILT)
+OFTEN = ("an acknowledged submission is lost", "a result is counted twice", "a verdict was changed", "best is another")
+
+
+@pytest.mark.parametrize("what", [pytest.param(w, marks=[] if w in OFTEN else pytest.mark.e2e) for w in SPOILT])
 def test_what_is_wrong_in_the_ledger_is_found(place: Place, what: str) -> None:
     statements, wanted = SPOILT[what]
     place.sql(*statements)
