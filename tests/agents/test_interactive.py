@@ -27,7 +27,7 @@ DONE = {
 class Screen:
     """A client's driver that starts a small program instead."""
 
-    name, totals = "claude", frozenset[str]()
+    name, totals, plan = "claude", frozenset[str](), False
 
     def __init__(self, *argv: str) -> None:
         self.line = argv

@@ -313,7 +313,7 @@ def test_another_agent_of_the_same_name_begins_anew(tmp_path: Path) -> None:
 
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"modle": "x"}, "no option modle"), ({"model": 4}, "cannot be 4"), ({"experiments": 0}, "above 0"),
-    ({"permissions": "open"}, "guarded"), ({"price": {"input": 1}}, "price"), ({"price": {"input": 1, "output": "x"}}, "price"),
+    ({"permissions": "all"}, "guarded"), ({"permissions": "open", "interactive": True}, "guarded"), ({"price": {"input": 1}}, "price"), ({"price": {"input": 1, "output": "x"}}, "price"),
     ({"price": 3}, "price"),
 ]  # fmt: skip
 

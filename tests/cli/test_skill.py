@@ -9,13 +9,13 @@ import yaml
 from typer.main import get_command
 
 from swarm.cli import skill
-from swarm.cli.app import PANELS, app
+from swarm.cli.app import PANELS, made
 from tests.cli.conftest import Typed
 
 
 def commands() -> dict[str, set[str]]:
     """The options of each command."""
-    found = get_command(app).commands  # type: ignore[attr-defined]
+    found = get_command(made()).commands  # type: ignore[attr-defined]
     return {name: {o for p in command.params for o in p.opts} for name, command in found.items()}
 
 
