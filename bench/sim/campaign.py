@@ -63,7 +63,7 @@ class Campaign:
         hub = (Hub if setting.real_git else PlayedHub)(self.workspace.hidden)
         self.story = Story(
             self.workspace, self.ledger, hub, lambda edit: Worktrees(hub, self.workspace.worktrees, edit),
-            self.executor, Sessions(), lambda kind: Kind(), lambda: self.now,
+            self.executor, Sessions(), lambda kind: Kind(), lambda: self.now, awake=lambda: self.now,
         )  # fmt: skip
         commons = Commons()
         self.agents = {

@@ -76,8 +76,7 @@ class PlayedHub(Hub):
             f"author {WHO} {MOMENT}",
             f"committer {WHO} {MOMENT}",
         ]
-        message = data if data.endswith(b"\n") else data + b"\n"  # as git completes it
-        return self._keep("commit", "\n".join(text).encode() + b"\n\n" + message).encode()
+        return self._keep("commit", "\n".join(text).encode() + b"\n\n" + data).encode()
 
     def _entries(self, tree: str) -> list[tuple[str, str, str]]:
         """Mode, name and blob of the entries of a tree."""

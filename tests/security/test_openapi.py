@@ -22,14 +22,14 @@ from tests.security.conftest import Door, opened
 FEW, MANY = 2, 25  # examples of each verb, by each caller, in each of both modes
 VERBS = [
     ("GET", "/v1/health"), ("GET", "/v1/status"), ("GET", "/v1/leaderboard"), ("GET", "/v1/events"),
-    ("GET", "/v1/experiments/{experiment}"), ("GET", "/v1/experiments/{experiment}/wait"), ("GET", "/v1/constants"),
+    ("GET", "/v1/experiments/{experiment}"), ("GET", "/v1/experiments/{experiment}/wait"), ("GET", "/v1/constants"), ("GET", "/v1/scene"),
     ("POST", "/v1/submit"), ("POST", "/v1/submit/values"), ("POST", "/v1/wait"), ("POST", "/v1/try"),
     ("POST", "/v1/promote"), ("POST", "/v1/promote/undo"), ("POST", "/v1/pause"), ("POST", "/v1/resume"),
     ("POST", "/v1/agents/{name}/tell"), ("POST", "/v1/spawn"), ("POST", "/v1/stop"), ("GET", "/v1/best"),
     ("GET", "/v1/recall"), ("GET", "/v1/diff"), ("GET", "/v1/read"), ("GET", "/v1/experiments/{experiment}/log"),
     ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"), ("POST", "/v1/agents/{name}/replace"),
 ]  # fmt: skip
-PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "pause", "best")]
+PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "scene", "pause", "best")]
 SOME = settings(
     max_examples=MANY, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
