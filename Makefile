@@ -52,9 +52,10 @@ e2e: $(VENV)/.tested ## the slow tests: whole swarms as processes, in a folder a
 .PHONY: bench
 bench: $(VENV)/.tested ## measurements beside a floor or a peer, short ones (docs/bench.md has what long ones said)
 	$(BIN)/python -m bench.screens 7 20000
-	$(BIN)/python -m bench.spawn 2
+	$(BIN)/python -m bench.spawn --rounds 2
 	$(BIN)/python -m bench.idle 12
 	$(BIN)/python -m bench.slots64 20
+	$(BIN)/python -m bench.depth --repeats 4
 
 MINUTES ?= 10
 .PHONY: soak
