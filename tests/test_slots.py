@@ -333,8 +333,13 @@ def test_nodes_are_named_where_they_are(box: Box) -> None:
 def test_a_process_of_a_run_is_no_stranger(tmp_path: Path, folder: str, strange: bool) -> None:
     mark = f"SWARM_RUN={tmp_path}/".encode()
     run = os.path.normpath(tmp_path / folder)
-    with subprocess.Popen([sys.executable, "-c", "input()"], env={"SWARM_RUN": run}, stdin=subprocess.PIPE) as process:
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, env={"SWARM_RUN": run}, stdin=pipe, stdout=pipe) as process:
         try:
+            assert (
+                process.stdout is not None and process.stdout.readline()
+            )  # in the middle of exec it has no environment
             assert nvidia._is_strange(process.pid, mark) is strange
         finally:
             process.kill()

@@ -119,6 +119,10 @@ class Story:
         w = self.world
         return not w.has_campaign or (w.campaign.state == "ended" and not w.ledger.open_runs("running"))
 
+    def close(self) -> None:
+        """Leave the ledger in one file: a copy of `results.db` then holds all of it."""
+        self.world.ledger.close()
+
     def _do(self, verb: Callable[..., dict[str, Any]], *args: Any, **named: Any) -> dict[str, Any]:
         w = self.world
         self._tick(self._now())

@@ -98,6 +98,7 @@ class Coordinator:
         self._program = program
         self._quiet = quiet
         self._interval = beat
+        self._story = story
         self._loop: Loop[Any] = Loop(story)
         tokens = Tokens(workspace.tokens)
         for who in ("owner", "viewer"):
@@ -122,7 +123,8 @@ class Coordinator:
         finally:
             self._ended.set()
             pulse.join(BEAT)  # its last heartbeat must not come after we have left
-            self._loop.close()
+            if self._loop.close():
+                self._story.close()
             self._leave()
         if not self._server.started:
             return 1

@@ -38,6 +38,9 @@ class FakeStory:
     def next_wake(self, now: float) -> float:
         return now + self.idle
 
+    def close(self) -> None:
+        self.asked.append(("close", {}))
+
     def over(self) -> bool:
         return self.is_over
 

@@ -365,3 +365,18 @@ def test_init_prepare_and_doctor_from_the_installed_package(tmp_path: Path) -> N
         "spawn", "--device", "cpu", "--gpus", "1", "--agents", "tuner", "--hours", "1", code=1, cwd=mine
     )
     shutil.rmtree(mine)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_coordinator_that_leaves_leaves_the_ledger_in_one_file(box: Box) -> None:
+    """Who copies results.db then has all of it."""
+    begin(box, [scripted(box, "first", "0", [{"set": {"A": "0.9"}}])])
+    box.until("SELECT COUNT(*) FROM experiments WHERE verdict='keep'")
+    pid = int(box.door()["pid"])
+    wal = box.ws / ".swarm" / "results.db-wal"
+    assert wal.exists()
+    box.run("stop", "--now")
+    box.until("SELECT state='ended' FROM campaigns")
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not wal.exists(), say=box.log)
+    assert box.value("SELECT COUNT(*) FROM experiments WHERE verdict='keep'") >= 1
