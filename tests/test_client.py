@@ -212,6 +212,14 @@ def test_what_has_a_name_is_said_again_under_the_same_one(place: Place, path: st
 
 
 @pytest.mark.usefixtures("keeper")
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_what_may_be_done_twice_is_said_twice(place: Place, verb: str) -> None:
+    place.open(hangs_up, says(200, {"n": 2}))
+    assert place.client.post(verb) == {"n": 2}
+    assert len(place.heard) == 2
+
+
+@pytest.mark.usefixtures("keeper")
 def test_a_look_is_said_twice(place: Place) -> None:
     place.open(hangs_up, says(200, {"n": 1}))
     assert place.client.get("status") == {"n": 1}

@@ -21,7 +21,7 @@ def resume(hours: float | None, until: str | None, experiments: int | None, usd:
     was = ended(here())
     answer = owner(start=True).post("resume", stop=stop.model_dump() if stop else None)
     agents = answer.get("restarted") or []
-    if was is not None:
-        print(f"  going on: {', '.join(agents) or 'no agents'} started again. swarm status")
+    if was is not None and agents:  # none: it was done at the first time of asking, and the answer was lost
+        print(f"  going on: {', '.join(agents)} started again. swarm status")
     else:
         print("  going on. swarm status")
