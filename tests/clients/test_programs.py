@@ -1,19 +1,16 @@
-"""The real clients and their program: what it forbids is refused, and an edit of it reaches them in the middle of a turn."""
+"""The real clients and their program: what it forbids is refused, and an edit of it reaches them at their next contact."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.box import Box as Agent
-from tests.clients.box import binary, edit, look, tool
-from tests.clients.scripted_models import Anthropic, Model, OpenAI
-from tests.clients.test_swarm import panes
-from tests.e2e.box import Box
+from tests.clients.box import edit, look, tool
+from tests.clients.test_swarm import Night, panes
+from tests.e2e.box import PATIENCE
 
 pytestmark = pytest.mark.clients
 
@@ -30,7 +27,7 @@ def replies(client: str, name: str, was: str, then: tuple[str, str], program: Pa
 
     return [
         look(client),
-        {**edit(client, f"{name} = {was}", f"{name} = 0.4"), "then": person},
+        {**edit(client, f"{name} = {was}", f"{name} = 0.4"), "first": person},
         tool(client, "submit", description="too far"),
         edit(client, f"{name} = 0.4", f"{name} = 0.8"),
         tool(client, "submit", description="not so far"),
@@ -42,53 +39,24 @@ def replies(client: str, name: str, was: str, then: tuple[str, str], program: Pa
     ]
 
 
-def acting(model: type[Model], script: list[dict[str, Any]]) -> Model:
-    """A model that does what a reply asks for before it is given."""
-
-    class Acting(model):  # type: ignore[misc, valid-type]
-        def next(self) -> dict[str, Any]:
-            reply = super().next()
-            reply.get("then", lambda: None)()
-            return reply  # type: ignore[no-any-return]
-
-    return Acting(script)
-
-
 def test_what_is_forbidden_and_what_was_edited_reach_both_clients(tmp_path: Path) -> None:
-    box = Box(tmp_path / "box")
-    programs = box.ws / "programs"
-    programs.mkdir()
-    for name, constant in (("one", "A"), ("two", "C")):
-        (programs / f"{name}.md").write_text(FIRST.format(name=constant))
-    claude = acting(Anthropic, replies("claude", "A", "1.0", ("SECONDS = 0.2", "SECONDS = 0.3"), programs / "one.md"))
-    codex = acting(OpenAI, replies("codex", "C", "3.0", ("B = 2.0", "B = 1.9"), programs / "two.md"))
-    try:
-        (box.home / ".codex").mkdir()
-        (tmp_path / "tmp").mkdir()
-        person = Agent.__new__(Agent)
-        person.root, person.home, person.model = tmp_path, box.home, codex
-        person._configure_codex()
-        env = {
-            "ANTHROPIC_BASE_URL": claude.url, "ANTHROPIC_API_KEY": "sk-test", "OWN_KEY": "k", "TMPDIR": str(tmp_path / "tmp"),
-            "PATH": f"{binary('claude').parent}{os.pathsep}{os.environ['PATH']}", "DISABLE_TELEMETRY": "1",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        }  # fmt: skip
-        box.run(
-            *["spawn", "--device", "cpu", "--gpus", "2", "--agents", "claude,codex", "--program", "one,two", "--experiments", "4"], **env
-        )  # fmt: skip
-        box.until("SELECT COUNT(*) >= 4 FROM experiments WHERE origin='submit'", patience=200)
-        for agent, model, constant in (("cpu0-claude", claude, "A"), ("cpu1-codex", codex, "C")):
+    programs = tmp_path / "box" / "ws" / "programs"
+    claude = replies("claude", "A", "1.0", ("SECONDS = 0.2", "SECONDS = 0.3"), programs / "one.md")
+    codex = replies("codex", "C", "3.0", ("B = 2.0", "B = 1.9"), programs / "two.md")
+    with Night(tmp_path, {"cpu0-claude": claude}, {"cpu1-codex": codex}) as night:
+        box = night.box
+        programs.mkdir()
+        for name, constant in (("one", "A"), ("two", "C")):
+            (programs / f"{name}.md").write_text(FIRST.format(name=constant))
+        night.spawn("--gpus", "2", "--agents", "claude,codex", "--program", "one,two", "--experiments", "4")
+        box.until("SELECT COUNT(*) >= 4 FROM experiments WHERE origin = 'submit'", patience=2 * PATIENCE)
+        for agent, model, constant in (("cpu0-claude", night.claude, "A"), ("cpu1-codex", night.codex, "C")):
             said = json.dumps(model.bodies)
             assert f"the program forbids it: {constant} >= 0.5: {constant} is 0.4" in said, panes(box)
             assert "From now on it says:" in said and "The second edition: look elsewhere." in said, panes(box)
             made = box.query(
-                "SELECT e.description, p.text FROM experiments e JOIN programs p ON p.hash=e.program_hash "
-                "WHERE e.agent=? AND e.origin='submit' ORDER BY e.rowid", agent,
+                "SELECT e.description, p.text FROM experiments e JOIN programs p ON p.hash = e.program_hash "
+                "WHERE e.agent = ? AND e.origin = 'submit' ORDER BY e.rowid", agent,
             )  # fmt: skip
-            assert [(what, text.partition(".")[0].partition(":")[0]) for what, text in made[:2]] == [
-                ("not so far", "The first edition"), ("a step more", "The second edition"),
-            ], panes(box)  # fmt: skip
-    finally:
-        box.close()
-        claude.close()
-        codex.close()
+            editions = [(what, text.partition(".")[0].partition(":")[0]) for what, text in made]
+            assert editions == [("not so far", "The first edition"), ("a step more", "The second edition")], panes(box)
