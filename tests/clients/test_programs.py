@@ -10,7 +10,6 @@ import pytest
 
 from tests.clients.box import edit, look, tool
 from tests.clients.test_swarm import Night, panes
-from tests.e2e.box import PATIENCE
 
 pytestmark = pytest.mark.clients
 
@@ -48,8 +47,8 @@ def test_what_is_forbidden_and_what_was_edited_reach_both_clients(tmp_path: Path
         programs.mkdir()
         for name, constant in (("one", "A"), ("two", "C")):
             (programs / f"{name}.md").write_text(FIRST.format(name=constant))
-        night.spawn("--gpus", "2", "--agents", "claude,codex", "--program", "one,two", "--experiments", "4")
-        box.until("SELECT COUNT(*) >= 4 FROM experiments WHERE origin = 'submit'", patience=2 * PATIENCE)
+        night.spawn("--gpus", "2", "--agents", "claude,codex", "--program", "one,two", "--hours", "1")
+        box.until("SELECT COUNT(*) = 4 FROM experiments WHERE origin = 'submit'")
         for agent, model, constant in (("cpu0-claude", night.claude, "A"), ("cpu1-codex", night.codex, "C")):
             said = json.dumps(model.bodies)
             assert f"the program forbids it: {constant} >= 0.5: {constant} is 0.4" in said, panes(box)
