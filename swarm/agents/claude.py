@@ -28,7 +28,7 @@ from swarm.ports import Launch, Seat
 PACKAGE = "@anthropic-ai/claude-code"
 TOOLS = "Read,Edit,Write,Glob,Grep"
 NEVER = ["Bash", "WebFetch", "WebSearch", "Task", "NotebookEdit"]
-KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+KEYS = found.LOGINS["claude"]
 A_DAY = 86400  # seconds that a hook may wait at the door
 CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 CARRIED = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "model")  # how a person logs in, and what they run
@@ -179,7 +179,7 @@ class Claude:
         theirs = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
         if self.mode == walled.OPEN:
             return {**walled.env({**os.environ, **theirs}, token, self.seat), "DISABLE_AUTOUPDATER": "1"}
-        return {**found.env(os.environ, token), **theirs, "DISABLE_AUTOUPDATER": "1"}
+        return {**found.env(os.environ, token, "claude"), **theirs, "DISABLE_AUTOUPDATER": "1"}
 
     def settings(self) -> dict[str, Any]:
         """What is allowed: the worktree to read, the editable files to edit, swarm's tools; nothing else is asked for."""

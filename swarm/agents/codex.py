@@ -195,12 +195,14 @@ class Codex:
 
     def env(self, token: str) -> dict[str, str]:
         """The environment of the client: the person's (open: what it needs of it), and the agent's token."""
-        if self.mode != walled.OPEN:
-            return found.env(os.environ, token)
-        stored = _auth().get("OPENAI_API_KEY")  # a login by a key: the file itself stays outside
-        key = {KEY: str(stored)} if stored and not os.environ.get(KEY) else {}
         own = provider(self.config)
         named = [str(own["env_key"])] if own.get("env_key") else []
+        if self.mode != walled.OPEN:
+            headers = own.get("env_http_headers")
+            named += map(str, headers.values()) if isinstance(headers, dict) else ()
+            return found.env(os.environ, token, "codex", named)
+        stored = _auth().get("OPENAI_API_KEY")  # a login by a key: the file itself stays outside
+        key = {KEY: str(stored)} if stored and not os.environ.get(KEY) else {}
         return {**key, **walled.env(os.environ, token, self.seat, named)}
 
     def settings(self, url: str) -> dict[str, Any]:

@@ -7,13 +7,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from swarm.agents.seat import VARIABLE, plain_env
 from swarm.errors import SwarmError
 
 TOKEN = "SWARM_AGENT_TOKEN"  # in the environment of the client's process only
 INSIDE = ("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CODEX_THREAD_ID", "CODEX_SANDBOX")
+LOGINS = {  # variables by which a client is logged in: no other client is told them
+    "claude": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+    "codex": ("CODEX_API_KEY", "OPENAI_API_KEY"),
+}
 
 
 def program(name: str, package: str) -> str:
@@ -41,11 +45,16 @@ def _version(path: str, package: str, _: int) -> str:
         raise SwarmError(f"{path} does not start: {error}", f"Install it again: npm install -g {package}") from None
 
 
-def env(environ: Mapping[str, str], token: str) -> dict[str, str]:
-    """The person's environment for a client, with this agent's token. What belongs to our process, or to a client that
-    swarm itself was started from, is not handed on."""
-    kept = {name: value for name, value in plain_env(environ).items() if name not in (VARIABLE, *INSIDE)}
-    return {**kept, TOKEN: token}
+def env(environ: Mapping[str, str], token: str, client: str, needed: Collection[str] = ()) -> dict[str, str]:
+    """The person's environment for a client, with this agent's token. What belongs to our process, to another client, or to
+    one that swarm itself was started from, is not handed on, unless it is `needed`."""
+    no = {VARIABLE, *INSIDE, *(others(client) - {*needed})}
+    return {**{name: value for name, value in plain_env(environ).items() if name not in no}, TOKEN: token}
+
+
+def others(client: str) -> set[str]:
+    """The variables by which other clients than this one are logged in."""
+    return {name for other, names in LOGINS.items() if other != client for name in names}
 
 
 def words(options: Mapping[str, object], known: Mapping[str, type | tuple[type, ...]]) -> None:

@@ -57,7 +57,8 @@ def check(options: Mapping[str, object], login: str, by_variable: bool) -> None:
 
 def env(environ: Mapping[str, str], token: str, seat: Seat, more: Sequence[str] = ()) -> dict[str, str]:
     """The environment behind the wall: the client's own variables and those in `more`, HOME and the agent's token."""
-    kept = {n: v for n, v in environ.items() if n in (*NAMED, *more) or n.startswith(CARRIED)}
+    no = found.others(seat.kind)
+    kept = {n: v for n, v in environ.items() if n in (*NAMED, *more) or (n.startswith(CARRIED) and n not in no)}
     return {**kept, "HOME": str(home(seat)), "TMPDIR": "/tmp", "IS_SANDBOX": "1", found.TOKEN: token}
 
 

@@ -13,10 +13,13 @@ from pathlib import Path
 import swarm.runner
 from swarm import procs
 from swarm.ports import Job, Outcome, SlotBusy, Ticket
+from swarm.runner import place
 from swarm.runner.spec import RunResult
 
 RUNNER = Path(swarm.runner.__file__).with_name("run.py")
 SPEC = "spec.json"
+# What a runner may know of our environment. No key: a run outside a sandbox can read that of its runner.
+KEPT = (*place.INHERITED, "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SWARM_SESSION")
 PATIENCE = 3.0  # seconds for a runner to end its tree (it gives the tree 2) before it is killed itself
 
 
@@ -53,6 +56,7 @@ class LocalExecutor:
             return subprocess.Popen(
                 [self._python, "-I", "-S", str(RUNNER), str(folder / SPEC), "--fds", ",".join(map(str, fds))],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, pass_fds=fds, start_new_session=True,
+                env={n: v for n, v in os.environ.items() if n in KEPT},
             )  # fmt: skip
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:

@@ -5,9 +5,11 @@ One chained call starts many sessions, one `list-panes` tells of all of them: li
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
+import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +58,37 @@ class Tmux:
         if not items:
             return
         self._end([name for name, *_ in items])
-        chain = [*PREPARE]
+        self._open()
+        try:
+            self._begin(items)
+        except SwarmError:
+            for name, *_ in items:
+                launching.handed(self._file(name)).unlink(missing_ok=True)
+            raise
+
+    def _open(self) -> None:
+        """Have a server. It is started by a process without our keys: what it was started with is everybody's to ask
+        (show-environment), so an agent gets its environment by a file instead."""
+        try:
+            done = subprocess.run(
+                ["tmux", *self._words(), *_chained(PREPARE)], env=launching.common(os.environ), check=False,
+                capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError as error:
+            raise _failed(str(error)) from None
+        if done.returncode:
+            raise _failed(done.stderr.strip() or f"exit {done.returncode}")
+
+    def _begin(self, items: Sequence[tuple[str, Launch, Path, Path]]) -> None:
+        chain: Sequence[tuple[str, ...]] = []
         for name, launch, cwd, log in items:
-            launching.write(self._file(name), launch, cwd, self._mark(name))
+            launching.write(self._file(name), launch, cwd, self._mark(name), os.environ)
             log.parent.mkdir(parents=True, exist_ok=True)
             commands = self._commands(name, launch, cwd, log)
-            if _size(chain) + _size(commands) > LONGEST:
+            if chain and _size(chain) + _size(commands) > LONGEST:
                 self._run(chain)
                 chain = []
-            chain += commands
+            chain = [*chain, *commands]
         self._run(chain)
 
     def list(self) -> dict[str, Pane]:
@@ -142,29 +166,32 @@ class Tmux:
             self._run([("kill-session", "-t", f"={session}") for session in sorted(there)], strict=False)
 
     def _run(self, chain: Sequence[tuple[str, ...]], strict: bool = True) -> None:
-        words: Argv = []
-        for command in chain:
-            words += [";"] if words else []
-            words += [w[:-1] + "\\;" if w.endswith(";") else w for w in command]
-        code, _, errors = self._call(*words)
+        code, _, errors = self._call(*_chained(chain))
         if code and strict:
-            raise SwarmError(
-                f"tmux does not start sessions: {' '.join(errors) or f'exit {code}'}",
-                "Does it work? tmux -L try new-session -d   (swarm doctor says more)",
-            )
+            raise _failed(" ".join(errors) or f"exit {code}")
 
     def _call(self, *words: str) -> tuple[int, Argv, Argv]:
         """Exit status, lines of output, lines of complaint. `-u`: names and screens are UTF-8 whatever the locale."""
         from libtmux.common import tmux_cmd
 
-        done = tmux_cmd("-u", f"-L{self._server}", "-f/dev/null", *words)
+        done = tmux_cmd(*self._words(), *words)
         return int(done.returncode), [str(line) for line in done.stdout], [str(line) for line in done.stderr]
+
+    def _words(self) -> Argv:
+        return ["-u", f"-L{self._server}", "-f/dev/null"]
 
     def _file(self, name: str) -> Path:
         return self._folder / name / "launch.sh"
 
     def _mark(self, name: str) -> str:
         return f"{self._server}/{name}"
+
+
+def _failed(why: str) -> SwarmError:
+    return SwarmError(
+        f"tmux does not start sessions: {why}",
+        "Does it work? tmux -L try new-session -d   (swarm doctor says more)",
+    )
 
 
 def _safe(name: str) -> str:
@@ -175,6 +202,15 @@ def _safe(name: str) -> str:
 def _plain(path: Path) -> str:
     """A path where tmux would expand formats and times."""
     return str(path).replace("#", "##").replace("%", "%%")
+
+
+def _chained(chain: Sequence[tuple[str, ...]]) -> Argv:
+    """Several commands as one command line."""
+    words: Argv = []
+    for command in chain:
+        words += [";"] if words else []
+        words += [w[:-1] + "\\;" if w.endswith(";") else w for w in command]
+    return words
 
 
 def _size(chain: Sequence[tuple[str, ...]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm.agents import claude, codex, walled
+from swarm.agents import claude, codex, found, walled
 from swarm.agents.seat import Seat
 from swarm.errors import SwarmError
 from tests.clients.served import Served, _Handler
@@ -149,3 +150,16 @@ def test_the_command_lines_of_open_clients(seat: Seat, tmp_path: Path, monkeypat
     words = codex.Codex(seat).argv("", "http://127.0.0.1:1/mcp")
     assert words[0].endswith("bwrap") and 'sandbox_mode="danger-full-access"' in words
     assert "features.shell_tool=false" not in words
+
+
+def test_no_client_is_told_the_key_of_another(seat: Seat) -> None:
+    claudes, others = {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}, {"OPENAI_API_KEY"}
+    environ = {**dict.fromkeys(claudes | others, "k"), "PATH": "/bin", "OWN": "d"}
+    for kind, mine, foreign in (("claude", claudes, others), ("codex", others, claudes)):
+        behind = walled.env(environ, "t", dataclasses.replace(seat, kind=kind))
+        assert mine <= set(behind) and not foreign & set(behind) and "OWN" not in behind
+        guarded = found.env(environ, "t", kind)
+        assert mine <= set(guarded) and not foreign & set(guarded) and guarded["OWN"] == "d"
+    assert "ANTHROPIC_API_KEY" in found.env(
+        environ, "t", "codex", ["ANTHROPIC_API_KEY"]
+    )  # for a provider of the person's

@@ -1,14 +1,16 @@
 """Model servers that answer by script, one reply per request: the Messages API of Claude Code, the Responses API of Codex.
 
 A reply is a dict: {"text"}, {"calls": [(tool, arguments)]}, {"patch": text} (Codex's apply_patch), {"exec": script} (its code mode), {"status", "error",
-"headers"}, {"hang": True} (half an answer, then silence); with {"usage": (in, out)} what it cost.
+"headers"}, {"hang": True} (half an answer, then silence); with {"usage": (in, out)} what it cost, with {"first": function} what
+is done before it is given. Replies in a list are given one after the other. Replies by agent (`cpu0`: a list) are chosen by what the
+conversation already holds, so a request that is sent twice is answered twice in the same way.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.clients.served import Served, _Handler
@@ -20,13 +22,31 @@ DONE: dict[str, Any] = {"text": "That is all for this turn."}
 class Model(Served):
     """Gives the replies in order, then DONE for ever."""
 
-    def __init__(self, replies: Sequence[dict[str, Any]]) -> None:
-        self.replies = list(replies)
+    def __init__(self, replies: Sequence[dict[str, Any]] | Mapping[str, Sequence[dict[str, Any]]]) -> None:
+        self.by_agent = replies if isinstance(replies, Mapping) else {}
+        self.replies = [] if isinstance(replies, Mapping) else list(replies)
         super().__init__()
 
-    def next(self) -> dict[str, Any]:
+    def next(self, body: Any) -> dict[str, Any]:
+        reply = self._next(body)
+        reply.get("first", lambda: None)()
+        return reply
+
+    def _next(self, body: Any) -> dict[str, Any]:
+        if self.by_agent:
+            mine = self.by_agent.get(next((a for a in self.by_agent if f"You are {a}" in json.dumps(body)), ""), ())
+            given = self.given(body)
+            return mine[given] if given < len(mine) else DONE
         with self.lock:
             return self.replies.pop(0) if self.replies else DONE
+
+    def given(self, body: Any) -> int:
+        """How many replies this conversation holds."""
+        raise NotImplementedError
+
+    def bodies_of(self, agent: str) -> list[dict[str, Any]]:
+        """What was sent for one agent."""
+        return [body for body in self.bodies if f"You are {agent}" in json.dumps(body)]
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -41,12 +61,17 @@ class Anthropic(Model):
 
     path = "/v1/messages"
 
+    def given(self, body: Any) -> int:
+        return sum(message["role"] == "assistant" for message in body["messages"])
+
     def answer(self, verb: str, path: str, body: Any, line: _Handler) -> None:
         if path.endswith("/count_tokens"):
             return line.json(200, {"input_tokens": 100})
         if verb != "POST" or path != self.path:
             return line.json(404, {"type": "error", "error": {"type": "not_found_error", "message": path}})
-        reply = self.next() if body.get("tools") else {"text": "ok"}  # titles and the like are asked for without tools
+        reply = (
+            self.next(body) if body.get("tools") else {"text": "ok"}
+        )  # titles and the like are asked for without tools
         if "status" in reply:
             return line.json(reply["status"], reply.get("error"), reply.get("headers"))
         blocks: list[dict[str, Any]] = [{"type": "text", "text": reply["text"]}] if "text" in reply else []
@@ -91,10 +116,14 @@ class OpenAI(Model):
 
     path = "/v1/responses"
 
+    def given(self, body: Any) -> int:
+        made = ("function_call", "custom_tool_call")
+        return sum(item.get("type") in made or item.get("role") == "assistant" for item in body["input"])
+
     def answer(self, verb: str, path: str, body: Any, line: _Handler) -> None:
         if verb != "POST" or path != self.path:
             return line.json(404, {"error": {"message": path}})
-        reply = self.next()
+        reply = self.next(body)
         if "status" in reply:
             return line.json(reply["status"], {"error": reply.get("error")}, reply.get("headers"))
         items = self._items(reply)

@@ -176,3 +176,17 @@ def test_what_was_never_started_is_known_from_what_was_lost(tmp_path: Path) -> N
     assert [o.began for o in executor.poll([ticket])] == [False]
     (ticket.folder / "spec.json").write_text("{}")
     assert [o.began for o in executor.poll([ticket])] == [True]
+
+
+def test_a_run_finds_no_key_in_its_environment_nor_in_its_runners(
+    executor: LocalExecutor, begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-easily-found")
+    source = """#--
+import os
+for who in ("self", os.getppid()):
+    print("KNOWS", open(f"/proc/{who}/environ").read().split(chr(0)))
+"""
+    over(executor, begin(source))
+    said = (tmp_path / "log.txt").read_text()
+    assert said.count("KNOWS") == 2 and "PATH=" in said and "sk-easily-found" not in said

@@ -70,3 +70,43 @@ def test_the_best_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(sessions.best(Workspace(tmp_path)), Tmux)
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert isinstance(sessions.best(Workspace(tmp_path)), Plain)
+
+
+def test_a_key_reaches_the_agent_and_neither_its_server_nor_a_file_that_stays(
+    server: tuple[Tmux, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmux, name = server
+    key = "sk-" + secrets.token_hex(16) + " with 'odd' $signs"
+    monkeypatch.setenv("SOME_API_KEY", key)
+    monkeypatch.setenv("UID", "0")  # a shell may refuse to be told who it is
+    log = tmp_path / "log"
+    tmux.start("a", Launch(["sh", "-c", 'echo "<$SOME_API_KEY>"; exec sleep 300']), tmp_path, log)
+    end = time.monotonic() + 60
+    while not (log.is_file() and f"<{key}>" in log.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.03)
+    for words in (
+        ["show-environment", "-g"],
+        ["show-environment", "-t", "=a:"],
+        ["list-panes", "-a", "-F", "#{pane_start_command}"],
+    ):
+        done = subprocess.run(["tmux", f"-L{name}", *words], capture_output=True, text=True, check=True, timeout=60)
+        assert key[:20] not in done.stdout
+    asked = subprocess.run(
+        ["tmux", f"-L{name}", "display-message", "-p", "#{pid}"], capture_output=True, text=True, check=True
+    )
+    assert key[:20].encode() not in Path(f"/proc/{asked.stdout.strip()}/environ").read_bytes()
+    assert [p for p in (tmp_path / "sessions").rglob("*") if p.is_file() and key[:20] in p.read_text()] == []
+
+
+def test_an_agent_that_is_started_later_has_the_environment_of_then(
+    server: tuple[Tmux, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    for value in ("first", "second"):
+        monkeypatch.setenv("SOME_API_KEY", value)
+        server[0].start("a", Launch(["sh", "-c", 'echo "<$SOME_API_KEY>"; exec sleep 300']), tmp_path, log)
+        end = time.monotonic() + 60
+        while not (log.is_file() and f"<{value}>" in log.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.03)
