@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +166,36 @@ def test_codex_with_hooks_of_the_persons_has_no_screen(tmp_path: Path, monkeypat
     monkeypatch.setenv("CODEX_HOME", str(home))
     monkeypatch.setenv(codex.KEY, "k")
     codex.CodexKind().check({"interactive": True})
+    (home / "config.toml").write_text('profile = "wide"\n[profiles.wide]\nsandbox_mode = "danger-full-access"\n')
+    with pytest.raises(SwarmError, match="your profile wide"):
+        codex.CodexKind().check({"interactive": True})
+    codex.CodexKind().check({})  # headless turns do not load it
+    (home / "config.toml").unlink()
     (home / "hooks.json").write_text("{}")
     with pytest.raises(SwarmError, match="would run your hooks"):
         codex.CodexKind().check({"interactive": True})
     codex.CodexKind().check({})
+
+
+def test_codex_reads_what_we_write_and_no_configuration_of_the_worktree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, odd = tmp_path / "bin", tmp_path / 'größe 😀 "x" \\ \x7f'
+    programs.mkdir()
+    odd.mkdir()
+    (programs / "codex").write_text("#!/bin/sh\n")
+    (programs / "codex").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    seat = seat_in(odd, "codex")
+    hooks = interactive.hooks(seat)
+    words = codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
+    read: dict[str, Any] = {}
+    for flag, word in zip(words, words[1:], strict=False):
+        if flag == "-c":
+            name, _, value = word.partition("=")
+            read[name] = tomllib.loads(f"it = {value}")["it"]
+    assert read["hooks.Stop"][0]["hooks"][0]["command"] == hooks["Stop"]
+    assert str(seat.folder / "seat.json") in shlex.split(hooks["Stop"])
+    assert read["projects"][str(seat.worktree)] == {"trust_level": "untrusted"}
+    assert read["sandbox_workspace_write.writable_roots"] == []  # whatever a person's config.toml, which it loads, says
