@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
 import shlex
+import subprocess
+import sys
 import threading
 import time
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swarm.agents import claude, codex, interactive, transcripts
+from swarm.agents import seat as seats
 from swarm.agents.hook import Hook
 from swarm.agents.interactive import AFRESH, FAILED, OVER, TURN, Interactive, Mark
 from swarm.errors import SwarmError
@@ -77,6 +83,79 @@ def test_a_turn_is_booked_once_and_the_next_prompt_is_given(place: Any, tmp_path
     assert [(row["tokens"], row["submitted"]) for row in rows] == [(105, 1), (105, 0)]
 
 
+def test_a_turn_took_as_long_as_it_was_since_its_prompt(place: Any, tmp_path: Path) -> None:
+    Mark(TURN, at=1000.0).save(place.folder)
+    one = hook(place, {})
+    one.clock = lambda: 1042.0
+    one.stopped({"session_id": "s1", "transcript_path": str(written(tmp_path, SAID, DONE))})
+    assert json.loads((place.folder / "usage.jsonl").read_text())["seconds"] == 42.0
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class Deaf(http.server.BaseHTTPRequestHandler):
+    """A door that answers nobody."""
+
+    asked = 0
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        time.sleep(120)
+
+
+@pytest.fixture
+def waiting(place: Any, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Starts hooks as a client does, each by a shell of its own, and comes back when they wait at the door."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Deaf)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place.door.write_text(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}))
+    place.token.write_text("t")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "claude").write_text("#!/bin/sh\n")
+    (programs / "claude").chmod(0o755)
+    seats.launch(place, "x")
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start(line: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "PATH": f"{programs}:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+        child = subprocess.Popen(["/bin/sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        made.append(child)
+        assert child.stdin is not None
+        child.stdin.write(b'{"session_id": "s1"}\n')
+        child.stdin.close()
+        asked = Deaf.asked
+        wait_for(lambda: Deaf.asked > asked)
+        return child
+
+    yield start
+    for child in made:
+        child.kill()
+        child.wait()
+    server.shutdown()
+    server.server_close()
+
+
+def test_of_two_hooks_the_newer_one_waits(place: Any, waiting: Any) -> None:
+    line = interactive.hooks(place)["Stop"]
+    first = waiting(line)
+    second = waiting(line)
+    assert first.wait(60) == 0 and second.poll() is None
+
+
+def test_a_hook_ends_with_its_client(place: Any, waiting: Any) -> None:
+    client = waiting(f"exec {shlex.quote(sys.executable)} -c \"import subprocess, sys; subprocess.run(['/bin/sh', '-c', sys.argv[1]])\" "
+                     f"{shlex.quote(interactive.hooks(place)['Stop'])}")  # fmt: skip
+    pid = int((place.folder / "hook.pid").read_text())
+    client.kill()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text())
+
+
 def test_a_line_that_is_not_whole_yet_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "t"
     path.write_bytes(b'{"a": 1}\nnot json\n{"b":')
@@ -137,6 +216,13 @@ def test_trust_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
     entry = {"/other": {"x": 1}, str(folder): {"hasTrustDialogAccepted": True}}
     assert json.loads(path.read_text()) == {"theme": "light", "projects": entry}
     assert path.stat().st_mode & 0o777 == 0o600 and not list(tmp_path.glob("*.lock"))
+
+
+def test_a_configuration_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "dotfiles.json").write_text('{"theme": "light"}')
+    (tmp_path / ".claude.json").symlink_to("dotfiles.json")
+    assert claude.trust(tmp_path / ".claude.json", tmp_path)
+    assert (tmp_path / ".claude.json").is_symlink() and "projects" in (tmp_path / "dotfiles.json").read_text()
 
 
 def test_a_configuration_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
