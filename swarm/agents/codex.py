@@ -180,6 +180,12 @@ class Codex:
     def screen(self, session: str, url: str, prompt: str, hooks: dict[str, str]) -> list[str]:
         """The command line of its own screen. It loads the person's configuration: their tools are switched off, and those who
         have hooks are sent away by `check`."""
+        planted = self.seat.worktree / ".codex"  # a folder that is trusted is obeyed, hooks and all
+        if planted.is_symlink() or (planted.is_dir() and any(planted.iterdir())):
+            raise SwarmError(
+                f"codex in its own screen would obey {planted}.",
+                "Delete that folder if an agent wrote it; if it is the task's, leave out --interactive.",
+            )
         settings = self.settings(url)
         settings["features"] = {**settings["features"], "hooks": True}
         theirs = self.config.get("mcp_servers")
@@ -193,8 +199,7 @@ class Codex:
                 what = f'{{type="command",command={toml(command)},timeout={A_DAY}}}'
                 words += ["-c", f"hooks.{event}=[{{hooks=[{what}]}}]"]
         places = [self.seat.worktree.parent.parent / ".swarm", self.seat.worktree]
-        # said, so that it asks nobody; and no .codex of the worktree, which the agent may have written, is obeyed
-        projects = ",".join(f'{toml(str(path))}={{trust_level="untrusted"}}' for path in places)
+        projects = ",".join(f'{toml(str(path))}={{trust_level="trusted"}}' for path in places)
         return [*words, "-c", f"projects={{{projects}}}", *([session] if session else []), "--", prompt]
 
     def screen_env(self, token: str) -> dict[str, str]:

@@ -36,6 +36,12 @@ DRIVES = ("/mnt", "/media")  # disks of a person's; what an agent needs of them 
 UNSEEN = 'exec 9< "$0" && exec "$@"'  # bwrap takes its filter from an open file
 FILES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")  # of those, the ones that name a file
 
+TOLD = {  # what an agent is told of its rights
+    GUARDED: "You have no shell and no web.",
+    OPEN: "You have a shell and the web; only your worktree and your HOME can be written, and no process outlives a turn.",
+    UNWALLED: "You have a shell and the web, with the rights of the person: change nothing outside your worktree.",
+}
+
 
 def mode(options: Mapping[str, object]) -> str:
     """What an agent may do. Raises SwarmError for a word that is none of `MODES`."""

@@ -12,6 +12,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -277,11 +278,16 @@ def test_codex_reads_what_we_write_and_no_configuration_of_the_worktree(
     hooks = interactive.hooks(seat)
     words = codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
     read: dict[str, Any] = {}
-    for flag, word in zip(words, words[1:], strict=False):
+    for flag, word in pairwise(words):
         if flag == "-c":
             name, _, value = word.partition("=")
             read[name] = tomllib.loads(f"it = {value}")["it"]
     assert read["hooks.Stop"][0]["hooks"][0]["command"] == hooks["Stop"]
     assert str(seat.folder / "seat.json") in shlex.split(hooks["Stop"])
-    assert read["projects"][str(seat.worktree)] == {"trust_level": "untrusted"}
+    assert read["projects"][str(seat.worktree)] == {"trust_level": "trusted"}
     assert read["sandbox_workspace_write.writable_roots"] == []  # whatever a person's config.toml, which it loads, says
+    (seat.worktree / ".codex").mkdir()
+    codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
+    (seat.worktree / ".codex" / "hooks.json").write_text("{}")
+    with pytest.raises(SwarmError, match="would obey"):
+        codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
