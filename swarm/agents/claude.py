@@ -229,6 +229,7 @@ def trust(path: Path, folder: Path) -> bool:
 
     Raises SwarmError when somebody else holds the lock for ten seconds.
     """
+    path = path.resolve()  # it may be a link into somebody's dotfiles, and stays one
     lock = path.with_name(path.name + ".lock")
     for _ in range(100):
         try:

@@ -38,7 +38,12 @@ SECRET = ("experimental_bearer_token", "http_headers", "auth")  # never on a com
 GUARD: dict[str, Any] = {
     "approval_policy": "never",
     "sandbox_mode": "workspace-write",
-    "sandbox_workspace_write": {"exclude_slash_tmp": True, "exclude_tmpdir_env_var": True, "network_access": False},
+    "sandbox_workspace_write": {
+        "exclude_slash_tmp": True,
+        "exclude_tmpdir_env_var": True,
+        "network_access": False,
+        "writable_roots": [],
+    },
     "web_search": "disabled",
     "check_for_update_on_startup": False,
     "features": dict.fromkeys(OFF, False),
@@ -78,6 +83,11 @@ class CodexKind:
             raise SwarmError(
                 "codex in its own screen would run your hooks as well.",
                 "Leave out --interactive, or move hooks.json and [hooks] of config.toml away meanwhile.",
+            )
+        if options.get("interactive") and config.get("profile"):
+            raise SwarmError(
+                f"codex in its own screen would load your profile {config['profile']}, which may allow more than agents may.",
+                "Leave out --interactive, or take profile = … out of config.toml meanwhile.",
             )
         walled.check(
             options, how, (how.startswith("by ") and how[3:] in os.environ) or how in ("needs none", "by a key")
@@ -160,7 +170,7 @@ class Codex:
         words = [self.path, "exec", *(["resume"] if session else []), "--json", "--skip-git-repo-check"]
         words += ["--ignore-user-config", "--ignore-rules"]
         for name, value in flat(self.settings(url)):
-            words += ["-c", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+            words += ["-c", f"{name}={toml(value)}"]
         words += [*([session] if session else []), "-"]
         if self.mode != walled.OPEN:
             return words
@@ -170,6 +180,12 @@ class Codex:
     def screen(self, session: str, url: str, prompt: str, hooks: dict[str, str]) -> list[str]:
         """The command line of its own screen. It loads the person's configuration: their tools are switched off, and those who
         have hooks are sent away by `check`."""
+        planted = self.seat.worktree / ".codex"  # a folder that is trusted is obeyed, hooks and all
+        if planted.is_symlink() or (planted.is_dir() and any(planted.iterdir())):
+            raise SwarmError(
+                f"codex in its own screen would obey {planted}.",
+                "Delete that folder if an agent wrote it; if it is the task's, leave out --interactive.",
+            )
         settings = self.settings(url)
         settings["features"] = {**settings["features"], "hooks": True}
         theirs = self.config.get("mcp_servers")
@@ -177,13 +193,13 @@ class Codex:
             settings["mcp_servers"].setdefault(name, {"enabled": False})
         words = [self.path, *(["resume"] if session else []), "--no-daemon", "--dangerously-bypass-hook-trust"]
         for name, value in flat(settings):
-            words += ["-c", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+            words += ["-c", f"{name}={toml(value)}"]
         for event, command in hooks.items():
             if event in EVENTS:
-                what = f'{{type="command",command={json.dumps(command)},timeout={A_DAY}}}'
+                what = f'{{type="command",command={toml(command)},timeout={A_DAY}}}'
                 words += ["-c", f"hooks.{event}=[{{hooks=[{what}]}}]"]
-        trusted = [self.seat.worktree.parent.parent / ".swarm", self.seat.worktree]
-        projects = ",".join(f'{json.dumps(str(path))}={{trust_level="trusted"}}' for path in trusted)
+        places = [self.seat.worktree.parent.parent / ".swarm", self.seat.worktree]
+        projects = ",".join(f'{toml(str(path))}={{trust_level="trusted"}}' for path in places)
         return [*words, "-c", f"projects={{{projects}}}", *([session] if session else []), "--", prompt]
 
     def screen_env(self, token: str) -> dict[str, str]:
@@ -196,10 +212,10 @@ class Codex:
     def env(self, token: str) -> dict[str, str]:
         """The environment of the client: the person's (open: what it needs of it), and the agent's token."""
         own = provider(self.config)
+        by_header = own.get("env_http_headers")
         named = [str(own["env_key"])] if own.get("env_key") else []
+        named += [str(name) for name in by_header.values()] if isinstance(by_header, dict) else []
         if self.mode != walled.OPEN:
-            headers = own.get("env_http_headers")
-            named += map(str, headers.values()) if isinstance(headers, dict) else ()
             return found.env(os.environ, token, "codex", named)
         stored = _auth().get("OPENAI_API_KEY")  # a login by a key: the file itself stays outside
         key = {KEY: str(stored)} if stored and not os.environ.get(KEY) else {}
@@ -223,12 +239,18 @@ class Codex:
 
 
 def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values; what TOML writes as JSON does (texts, numbers, truth, lists of them)."""
+    """Dotted names and values, of which `toml` writes each."""
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value
+
+
+def toml(value: object) -> str:
+    """Texts, numbers, truth and lists of them as TOML writes them: as JSON does, with letters as they are (it knows no pairs
+    of surrogates), and DEL escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _auth() -> dict[str, Any]:

@@ -6,7 +6,10 @@ python -m swarm.agents.hook SEAT EVENT, the client's words about the event on st
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +23,7 @@ from swarm.client import Client
 from swarm.errors import SwarmError
 from swarm.ports import Seat
 
+LOOK = 1.0  # seconds between two looks at whether anybody waits for what this hook says
 DRIVERS = {"claude": ("swarm.agents.claude", "Claude"), "codex": ("swarm.agents.codex", "Codex")}
 
 
@@ -36,8 +40,9 @@ class Hook(Turns):
 
     def stopped(self, event: Mapping[str, Any]) -> str:
         """The prompt of the next turn; empty when there is none in this screen."""
+        began = load(self.seat.folder).at
         self._mark(WAITING, event)
-        self._end_turn(event)
+        self._end_turn(event, began)
         if not self.session.id:
             self._mark(AFRESH, event, "as its sessions go")
             return ""
@@ -56,11 +61,11 @@ class Hook(Turns):
         """The model's server refused; the screen does not go on by itself."""
         self._mark(FAILED, event, str(event.get("error") or event.get("error_type") or "the turn failed"))
 
-    def _end_turn(self, event: Mapping[str, Any]) -> None:
+    def _end_turn(self, event: Mapping[str, Any], began: float) -> None:
         found, self.session.read = transcripts.lines(Path(str(event.get("transcript_path"))), self.session.read)
         told = self.driver.transcript(found)
         told.session = str(event.get("session_id") or "")
-        self._book(told, max(0.0, self.clock() - load(self.seat.folder).at))
+        self._book(told, max(0.0, self.clock() - began))
         self._ended_well(told)
         self.session.save(self.path)
 
@@ -99,9 +104,35 @@ def run(seat: Seat, name: str, event: Mapping[str, Any], say: Callable[[str], No
     return ""
 
 
+def alone(folder: Path, parent: int, me: str) -> bool:
+    """Whether nobody listens to this hook any more: its client is gone, or a newer hook has taken its place (a person pressed
+    Esc, typed something). It must not hear news then, nor write about a session that is another's."""
+    try:
+        newest = (folder / "hook.pid").read_text()
+    except OSError:
+        newest = me
+    return os.getppid() != parent or newest != me
+
+
+def _attend(folder: Path) -> None:
+    """Take the place of an earlier hook, and end as soon as this one is alone: nothing that it writes is ever half done."""
+    parent, me = os.getppid(), str(os.getpid())
+    fresh = folder / f"hook.{me}"
+    fresh.write_text(me)
+    os.replace(fresh, folder / "hook.pid")
+
+    def look() -> None:
+        while not alone(folder, parent, me):
+            time.sleep(LOOK)
+        os._exit(0)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
 def main() -> int:
     """The process. What it says goes to a file: the screen belongs to the client."""
     seat = seats.read(Path(sys.argv[1]))
+    _attend(seat.folder)
     with (seat.folder / "hook.log").open("a") as log:
         print(
             run(seat, sys.argv[2], json.loads(sys.stdin.read() or "{}"), lambda line: print(line, file=log, flush=True))

@@ -72,10 +72,10 @@ def load(folder: Path) -> Mark:
 
 
 def hooks(seat: Seat) -> dict[str, str]:
-    """The commands that the client is to run at each event."""
-    path = f"PYTHONPATH={shlex.quote(seats.HOME)} " if not seats.HOME.endswith("-packages") else ""
+    """The commands that the client is to run at each event. No shell stays between them: a hook ends with its client."""
+    path = f"env PYTHONPATH={shlex.quote(seats.HOME)} " if not seats.HOME.endswith("-packages") else ""
     words = [sys.executable, "-P", "-m", "swarm.agents.hook", str(seat.folder / "seat.json")]
-    return {event: f"{path}{shlex.join([*words, event])}" for event in EVENTS}
+    return {event: f"exec {path}{shlex.join([*words, event])}" for event in EVENTS}
 
 
 class Interactive(Turns):
@@ -91,8 +91,11 @@ class Interactive(Turns):
         state.save(self.path)
         Mark(TURN, at=self.clock()).save(self.seat.folder)
         argv = self.driver.screen(state.id, self._url(), prompt, hooks(self.seat))
+        before = state.turns
         mark = self._show(argv, self.driver.screen_env(self._token()))
         self.session = sessions.load(self.path)  # as the hook left it
+        if self.session.turns > before:
+            self.limits = 0  # turns went well since the last one
         self.contact.heard, self.heard = self.session.heard, untold(self.session.untold)
         return self._after(mark)
 

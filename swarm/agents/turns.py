@@ -193,7 +193,7 @@ class Turns:
             metric=str(status.get("metric") or "val_bpb"), better=str(status.get("better") or "lower"),
             budget=str(status.get("budget") or ""), tip=self.heard.tip, notes=notes, news=self.heard.news,
             results=self.heard.results, board=(board.get("experiments") or []) if fresh else (),
-            setting=self._ask("scene"),
+            setting=self._ask("scene"), rights=walled.TOLD[walled.mode(self.seat.options)],
         )  # fmt: skip
         self.session.program = program
         text = briefs.session(scene) if fresh else briefs.onward(scene, room)

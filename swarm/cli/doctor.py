@@ -78,7 +78,7 @@ def _programs() -> Iterator[Finding]:
         todo = (
             machine.apt(["bwrap"]) if why == "not installed" else "allow unprivileged user namespaces on this machine"
         )
-        yield Finding("bubblewrap", "!", f"{why}: runs are not sandboxed", todo)
+        yield Finding("bubblewrap", "!", f"{why}: runs are not sandboxed, and clients cannot be open", todo)
 
 
 def _clients() -> Iterator[Finding]:

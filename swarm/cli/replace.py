@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ def run(agent: str, kind: str, source: str = "tip", command: str | None = None, 
     wishes.check(models, [kind])
     asked = spawn.Asked(command=command, model=tuple(models))
     sort, options = spawn.kind_of(kind, asked, config, prefix_of(workspace))
+    if sort in spawn.CLIENTS:
+        options = {**rights_of(workspace, agent), **options}
     kind_named(sort).check(options)
     wish = wishes.of(kind, config)
     stop = wish.stop.model_dump() if wish.stop else None
@@ -30,6 +33,18 @@ def run(agent: str, kind: str, source: str = "tip", command: str | None = None, 
         f"agents/{agent}/replace", kind=sort, options=options, source=source, program=wish.program, stop=stop
     )
     print("\n".join(lines(answer)))
+
+
+def rights_of(workspace: Workspace, agent: str) -> dict[str, Any]:
+    """What the agent (or the one on GPU `gpu3`) may do and where it shows, as it was spawned; empty where nothing was said."""
+    found = rows(
+        workspace,
+        "SELECT a.options FROM agents a WHERE a.campaign=(SELECT MAX(id) FROM campaigns) AND (a.name=? OR a.name="
+        "(SELECT s.agent FROM slots s WHERE s.campaign=a.campaign AND s.id=?)) ORDER BY a.name!=?",
+        agent, agent[3:], agent,
+    )  # fmt: skip
+    options = json.loads(found[0]["options"]) if found else {}
+    return {name: options[name] for name in ("permissions", "interactive") if name in options}
 
 
 def prefix_of(workspace: Workspace) -> str:

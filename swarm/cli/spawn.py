@@ -191,6 +191,8 @@ def deal(
         )
         words.append(word)
     wishes.check(asked.model, words)
+    if rights(asked) and not any(agent["kind"] in CLIENTS for agent in dealt):
+        raise UsageError("--permissions and --interactive are of claude and codex, and none is among these agents.")
     lone = readers and wishes.tunes(config, prefix) and wishes.IDLER not in used
     return [*dealt, wishes.idler(prefix)] if lone else dealt
 
@@ -200,7 +202,9 @@ def kind_of(word: str, asked: Asked, config: Config, prefix: str) -> tuple[str, 
     does clients.toml."""
     said = wishes.of(word, config, asked.model)
     sort, options = _kind_of(said.kind or word, asked, config, prefix)
-    return sort, {**options, **(rights(asked) if sort in CLIENTS else {}), **said.options}
+    if said.options.get("permissions") == "unwalled":
+        raise UsageError(f"agents: {word}: without a wall is said each time: --permissions open --yes-really.")
+    return sort, {**options, **said.options, **(rights(asked) if sort in CLIENTS else {})}
 
 
 def rights(asked: Asked) -> dict[str, Any]:
@@ -208,6 +212,8 @@ def rights(asked: Asked) -> dict[str, Any]:
 
     Raises UsageError for words that do not go together.
     """
+    if asked.permissions not in (None, "guarded", "open"):
+        raise UsageError(f"--permissions {asked.permissions}: it is guarded or open.")
     if asked.yes_really and asked.permissions != "open":
         raise UsageError("--yes-really belongs to --permissions open.")
     wish = "unwalled" if asked.yes_really else asked.permissions

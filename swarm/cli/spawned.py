@@ -154,11 +154,23 @@ def _rights(plan: Plan) -> str:
         parts.append(f"tuner: sets constants of {plan.task.edit[0]}, nothing else")
     if "command" in kinds:
         parts.append("command: your program, with all your rights (not guarded)")
-    if kinds & {"claude", "codex"}:
-        parts.append(
-            f"guarded: read the worktree, edit {', '.join(plan.task.edit)}, swarm's tools. No shell, no web, no installs"
-        )
+    clients = [a for a in _people(plan) if a["kind"] in ("claude", "codex")]
+    by_mode = {_mode(a) for a in clients}
+    said = {
+        "guarded": f"read the worktree, edit {', '.join(plan.task.edit)}, swarm's tools. No shell, no web, no installs",
+        "open": "a shell and the network; behind a wall: write the worktree and a HOME of their own, see nothing of yours in HOME",
+        "unwalled": "ALL THAT YOU MAY, without a wall (--yes-really)",
+    }
+    for mode in sorted(by_mode):
+        who = ", ".join(sorted({str(a["kind"]) for a in clients if _mode(a) == mode})) if len(by_mode) > 1 else ""
+        parts.append(f"{who + ' ' if who else ''}{mode}: {said.get(mode, '')}")
+    if any((a.get("options") or {}).get("interactive") for a in clients):
+        parts.append("in their own screens: what you type there is theirs to follow")
     return " · ".join([*parts, _sandbox(plan.sandbox)])
+
+
+def _mode(agent: Mapping[str, Any]) -> str:
+    return str((agent.get("options") or {}).get("permissions") or "guarded")
 
 
 def _sandbox(mode: str) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
+import shlex
+import subprocess
+import sys
 import threading
 import time
+import tomllib
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swarm.agents import claude, codex, interactive, transcripts
+from swarm.agents import seat as seats
 from swarm.agents.hook import Hook
 from swarm.agents.interactive import AFRESH, FAILED, OVER, TURN, Interactive, Mark
 from swarm.errors import SwarmError
@@ -75,6 +84,79 @@ def test_a_turn_is_booked_once_and_the_next_prompt_is_given(place: Any, tmp_path
     assert [(row["tokens"], row["submitted"]) for row in rows] == [(105, 1), (105, 0)]
 
 
+def test_a_turn_took_as_long_as_it_was_since_its_prompt(place: Any, tmp_path: Path) -> None:
+    Mark(TURN, at=1000.0).save(place.folder)
+    one = hook(place, {})
+    one.clock = lambda: 1042.0
+    one.stopped({"session_id": "s1", "transcript_path": str(written(tmp_path, SAID, DONE))})
+    assert json.loads((place.folder / "usage.jsonl").read_text())["seconds"] == 42.0
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class Deaf(http.server.BaseHTTPRequestHandler):
+    """A door that answers nobody."""
+
+    asked = 0
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        time.sleep(120)
+
+
+@pytest.fixture
+def waiting(place: Any, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Starts hooks as a client does, each by a shell of its own, and comes back when they wait at the door."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Deaf)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place.door.write_text(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}))
+    place.token.write_text("t")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "claude").write_text("#!/bin/sh\n")
+    (programs / "claude").chmod(0o755)
+    seats.launch(place, "x")
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start(line: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "PATH": f"{programs}:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+        child = subprocess.Popen(["/bin/sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        made.append(child)
+        assert child.stdin is not None
+        child.stdin.write(b'{"session_id": "s1"}\n')
+        child.stdin.close()
+        asked = Deaf.asked
+        wait_for(lambda: Deaf.asked > asked)
+        return child
+
+    yield start
+    for child in made:
+        child.kill()
+        child.wait()
+    server.shutdown()
+    server.server_close()
+
+
+def test_of_two_hooks_the_newer_one_waits(place: Any, waiting: Any) -> None:
+    line = interactive.hooks(place)["Stop"]
+    first = waiting(line)
+    second = waiting(line)
+    assert first.wait(60) == 0 and second.poll() is None
+
+
+def test_a_hook_ends_with_its_client(place: Any, waiting: Any) -> None:
+    client = waiting(f"exec {shlex.quote(sys.executable)} -c \"import subprocess, sys; subprocess.run(['/bin/sh', '-c', sys.argv[1]])\" "
+                     f"{shlex.quote(interactive.hooks(place)['Stop'])}")  # fmt: skip
+    pid = int((place.folder / "hook.pid").read_text())
+    client.kill()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text())
+
+
 def test_a_line_that_is_not_whole_yet_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "t"
     path.write_bytes(b'{"a": 1}\nnot json\n{"b":')
@@ -137,6 +219,13 @@ def test_trust_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600 and not list(tmp_path.glob("*.lock"))
 
 
+def test_a_configuration_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "dotfiles.json").write_text('{"theme": "light"}')
+    (tmp_path / ".claude.json").symlink_to("dotfiles.json")
+    assert claude.trust(tmp_path / ".claude.json", tmp_path)
+    assert (tmp_path / ".claude.json").is_symlink() and "projects" in (tmp_path / "dotfiles.json").read_text()
+
+
 def test_a_configuration_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / ".claude.json"
     path.write_text("{half")
@@ -164,7 +253,41 @@ def test_codex_with_hooks_of_the_persons_has_no_screen(tmp_path: Path, monkeypat
     monkeypatch.setenv("CODEX_HOME", str(home))
     monkeypatch.setenv(codex.KEY, "k")
     codex.CodexKind().check({"interactive": True})
+    (home / "config.toml").write_text('profile = "wide"\n[profiles.wide]\nsandbox_mode = "danger-full-access"\n')
+    with pytest.raises(SwarmError, match="your profile wide"):
+        codex.CodexKind().check({"interactive": True})
+    codex.CodexKind().check({})  # headless turns do not load it
+    (home / "config.toml").unlink()
     (home / "hooks.json").write_text("{}")
     with pytest.raises(SwarmError, match="would run your hooks"):
         codex.CodexKind().check({"interactive": True})
     codex.CodexKind().check({})
+
+
+def test_codex_reads_what_we_write_and_no_configuration_of_the_worktree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, odd = tmp_path / "bin", tmp_path / 'größe 😀 "x" \\ \x7f'
+    programs.mkdir()
+    odd.mkdir()
+    (programs / "codex").write_text("#!/bin/sh\n")
+    (programs / "codex").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    seat = seat_in(odd, "codex")
+    hooks = interactive.hooks(seat)
+    words = codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
+    read: dict[str, Any] = {}
+    for flag, word in pairwise(words):
+        if flag == "-c":
+            name, _, value = word.partition("=")
+            read[name] = tomllib.loads(f"it = {value}")["it"]
+    assert read["hooks.Stop"][0]["hooks"][0]["command"] == hooks["Stop"]
+    assert str(seat.folder / "seat.json") in shlex.split(hooks["Stop"])
+    assert read["projects"][str(seat.worktree)] == {"trust_level": "trusted"}
+    assert read["sandbox_workspace_write.writable_roots"] == []  # whatever a person's config.toml, which it loads, says
+    (seat.worktree / ".codex").mkdir()
+    codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)
+    (seat.worktree / ".codex" / "hooks.json").write_text("{}")
+    with pytest.raises(SwarmError, match="would obey"):
+        codex.Codex(seat).screen("", "http://127.0.0.1:1/mcp", "go", hooks)

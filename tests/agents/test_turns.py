@@ -123,6 +123,15 @@ def test_a_session_begins_with_a_brief_and_goes_on_with_what_happened(tmp_path: 
     assert "Look at the learning rate." not in onward and "There is room for one experiment" in onward
 
 
+def test_a_brief_says_what_holds_of_rights(tmp_path: Path) -> None:
+    told = {}
+    for mode in ("guarded", "open"):
+        (tmp_path / mode).mkdir()
+        told[mode] = Played(tmp_path / mode, [{"submit": 1}], [{}], permissions=mode).prompts[0][1]
+    assert "You have no shell" in told["guarded"]
+    assert "You have a shell" in told["open"] and "no shell" not in told["open"]
+
+
 def test_a_program_that_was_edited_is_told(tmp_path: Path) -> None:
     played = Played(tmp_path, [{"submit": 1}] * 3, [{}])
     played.seat.brief.write_text("Look at the data.\n")

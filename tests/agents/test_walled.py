@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from swarm.agents import claude, codex, found, walled
+from swarm.agents import claude, codex, found, sockets, walled
 from swarm.agents.seat import Seat
 from swarm.errors import SwarmError
 from tests.clients.served import Served, _Handler
@@ -28,6 +32,7 @@ def seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seat:
     (root / ".swarm" / "tokens" / "owner").write_text("owner-token")
     (root / ".swarm" / "results.db").write_text("ledger")
     (folder / "seat.json").write_text("{}")
+    (worktree / ".git").write_text("gitdir: nowhere\n")
     (person / ".claude" / ".credentials.json").write_text("login")
     monkeypatch.setenv("HOME", str(person))
     token = root / ".swarm" / "tokens" / "gpu0"
@@ -50,21 +55,44 @@ ATTEMPTS = {
     "its own rights": "echo '{{}}' > {folder}/seat.json",
     "the person's login": "cat {person}/.claude/.credentials.json",
     "the person's settings": "echo x > {person}/.claude/settings.json",
+    "a login that lies elsewhere": "cat {elsewhere}/auth.json",
+    "a disk of the person's": 'test -n "$(ls -A /mnt)" && ls /mnt',
+    "what a git of the person's would obey": "echo x > {root}/worktrees/gpu0/.git",
+    "the same, by another in its place": "mv {root}/worktrees/gpu0/.git {root}/worktrees/gpu0/old && echo x",
+    "a server in no file system": "/usr/bin/python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"\\0swarm-test-{pid}\"); print(1)'",
     "a file of the system": "test $(id -u) = 0 && echo x >> /etc/hosts.swarm-test",
 }
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a login that lies in none of those that are always hidden."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent, prefix=".walled-") as folder:
+        (Path(folder) / "auth.json").write_text("login")
+        monkeypatch.setenv("CODEX_HOME", folder)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_what_is_not_its_own_is_out_of_reach(seat: Seat, tmp_path: Path, attempt: str) -> None:
+def test_what_is_not_its_own_is_out_of_reach(seat: Seat, tmp_path: Path, elsewhere: Path, attempt: str) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0swarm-test-{os.getpid()}")
+        server.listen()
+        _try(seat, tmp_path, elsewhere, attempt)
+
+
+def _try(seat: Seat, tmp_path: Path, elsewhere: Path, attempt: str) -> None:
     root = tmp_path / "ws"
-    script = ATTEMPTS[attempt].format(root=root, folder=seat.folder, person=tmp_path / "person")
+    script = ATTEMPTS[attempt].format(
+        root=root, folder=seat.folder, person=tmp_path / "person", elsewhere=elsewhere, pid=os.getpid()
+    )
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     done = shell(seat, script)
     assert done.returncode != 0 or not done.stdout, done.stdout
     after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     assert {p: b for p, b in after.items() if p in before} == before
     assert not Path("/etc/hosts.swarm-test").exists()
-    if "/etc" not in script:
+    if "/etc" not in script and "/mnt" not in script:
         assert shell(seat, script, wall=False).returncode == 0
 
 
@@ -110,6 +138,46 @@ def test_nothing_outlives_it(seat: Seat, tmp_path: Path) -> None:
     assert mine == []
 
 
+def test_a_login_of_another_client_is_not_handed_on(seat: Seat) -> None:
+    both = {"ANTHROPIC_API_KEY": "a", "CODEX_API_KEY": "c", "CLAUDE_CODE_SSE_PORT": "1", "PATH": "/bin"}
+    given = walled.env(both, "t", seat)
+    assert given["ANTHROPIC_API_KEY"] == "a" and "CODEX_API_KEY" not in given
+    assert "CLAUDE_CODE_SSE_PORT" not in given  # of a client that swarm itself was started from
+    assert "ANTHROPIC_API_KEY" not in walled.env(both, "t", replace(seat, kind="codex"))
+
+
+def test_sockets_of_the_internet_and_pairs_are_left(seat: Seat) -> None:
+    code = "import socket as s; [s.socket(f, s.SOCK_DGRAM).close() for f in (s.AF_INET, s.AF_INET6, s.AF_NETLINK)]; s.socketpair(); print(7)"
+    assert shell(seat, f"/usr/bin/python3 -c '{code}'").stdout == "7\n"
+    assert sockets.program("riscv64") == b"" and len(sockets.program("aarch64")) == 13 * 8
+
+
+def test_a_program_in_a_folder_of_many_shows_that_folder_alone(seat: Seat, tmp_path: Path) -> None:
+    local = tmp_path / "person" / ".local"
+    for path in (local / "bin", local / "share" / "keyrings"):
+        path.mkdir(parents=True)
+    (local / "share" / "keyrings" / "login").write_text("secret")
+    own = local / "bin" / "codex"
+    own.write_text(f"#!/bin/sh\ncat {local}/share/keyrings/login\necho started\n")
+    own.chmod(0o755)
+    argv = walled.wrap(seat, [str(own)], os.environ)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "started\n", done.stderr
+
+
+@pytest.mark.parametrize("name", ["with a space", "größe'\"$x\\"])
+def test_a_workspace_of_any_name(seat: Seat, tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    (tmp_path / "ws").rename(root)
+    moved = replace(seat, worktree=root / "worktrees" / "gpu0", folder=root / ".swarm" / "agents" / "gpu0")
+    done = shell(moved, "cat train.py && pwd && touch ~/x")
+    assert done.stdout == f"LR = 1\n{moved.worktree}\n", done.stderr
+
+
+def _programs(words: list[str]) -> list[str]:
+    return [os.path.basename(word) for word in words]
+
+
 def _cwd(link: Path) -> str:
     try:
         return os.readlink(link)
@@ -145,10 +213,10 @@ def test_the_command_lines_of_open_clients(seat: Seat, tmp_path: Path, monkeypat
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     words = claude.Claude(seat).argv("", "http://127.0.0.1:1/mcp")
-    assert words[0].endswith("bwrap") and "--dangerously-skip-permissions" in words and "dontAsk" not in words
+    assert "bwrap" in _programs(words) and "--dangerously-skip-permissions" in words and "dontAsk" not in words
     assert "--strict-mcp-config" in words
     words = codex.Codex(seat).argv("", "http://127.0.0.1:1/mcp")
-    assert words[0].endswith("bwrap") and 'sandbox_mode="danger-full-access"' in words
+    assert "bwrap" in _programs(words) and 'sandbox_mode="danger-full-access"' in words
     assert "features.shell_tool=false" not in words
 
 

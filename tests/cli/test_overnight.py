@@ -94,6 +94,11 @@ WRONG = [
     ("agents: {claude: {stop: {hours: -1}}}", [], "agents.claude"),
     ("agents: claude", ["--model", "codex=x"], "there is no codex among these agents"),
     ("agents: claude", ["--model", "opus"], "whose model"),
+    ("agents: tuner", ["--permissions", "open"], "of claude and codex"),
+    ("agents: tuner", ["--interactive"], "of claude and codex"),
+    ("agents: tuner", ["--permissions", "all"], "guarded or open"),
+    ("agents: claude", ["--yes-really"], "belongs to --permissions open"),
+    ("agents: {claude: {permissions: unwalled}}", [], "--yes-really"),
     ("agents: claude", ["--model", "claude="], "whose model"),
 ]
 
@@ -105,6 +110,13 @@ def test_wishes_that_cannot_be_met(
     place.yaml.write_text(text + "\n")
     code, _, err = typed("spawn", "--device", "cpu", "--hours", "2", *words)
     assert code in (1, 2) and said in err and asked.asked == []
+
+
+def test_what_is_typed_of_rights_wins(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    place.yaml.write_text("agents: {claude: {permissions: open}}\n")
+    words = ("spawn", "--device", "cpu", "--hours", "2", "--gpus", "1")
+    assert typed(*words, "--permissions", "guarded")[0] == 0
+    assert spawned(asked)[0]["options"]["permissions"] == "guarded"
 
 
 def test_several_codex_on_one_plan_are_refused(
@@ -183,3 +195,14 @@ def test_replace(typed: Typed, place: Workspace, asked: FakeClient, monkeypatch:
     assert "gpu3-claude  takes 3 and builds on best, e0231   swarm attach gpu3-claude" in out
     assert typed("replace", "gpu3", "--with", "claude", "--from", "here")[0] == 2
     assert typed("replace", "gpu3", "--with", "nobody")[0] == 1
+
+
+def test_a_replacement_has_the_rights_of_whom_it_replaces(place: Workspace) -> None:
+    from swarm.cli.replace import rights_of
+
+    ledger = recorded(place)
+    name, campaign = ledger.rows("SELECT name, campaign FROM agents ORDER BY campaign DESC LIMIT 1")[0]
+    with ledger.tx():
+        ledger.change("agents", {"name": name, "campaign": campaign}, options='{"permissions": "open", "model": "m"}')
+    assert rights_of(place, name) == {"permissions": "open"}
+    assert rights_of(place, "nobody") == {}

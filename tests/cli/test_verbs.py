@@ -294,6 +294,21 @@ def test_rights_are_told(template: Path) -> None:
     assert "1 agent is running (1.0 s)" in text
 
 
+def test_rights_of_clients_are_those_that_they_have(template: Path) -> None:
+    def told(*agents: tuple[str, dict[str, object]]) -> str:
+        people = [{"name": f"a{n}", "kind": kind, "options": options} for n, (kind, options) in enumerate(agents)]
+        slots = [{"id": "0", "devices": "cpu:0", "accelerator": "x86"}]
+        plan = spawned.Plan(Task(path=str(template)), people, slots, spawned.End(spawned.Stop(usd=3)), "off")
+        return spawned._rights(plan)
+
+    assert "No shell" in told(("claude", {})) and "open" not in told(("claude", {}))
+    wide = told(("claude", {"permissions": "open"}))
+    assert "behind a wall" in wide and "No shell" not in wide
+    assert "without a wall" in told(("codex", {"permissions": "unwalled"}))
+    both = told(("claude", {"permissions": "open"}), ("codex", {"interactive": True}))
+    assert "codex guarded" in both and "claude open" in both and "own screens" in both
+
+
 def test_the_template_of_a_checkout_is_no_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from swarm.cli.places import here
 
