@@ -118,11 +118,13 @@ class Interactive(Turns):
         try:
             return self._watch(child)
         finally:
-            _end(child)
-            if kept is not None:
-                sys.stdout.write(PLAIN)
-                sys.stdout.flush()
-                termios.tcsetattr(0, termios.TCSADRAIN, kept)
+            try:
+                _end(child)
+            finally:  # also when we are told to end a second time meanwhile
+                if kept is not None:
+                    sys.stdout.write(PLAIN)
+                    sys.stdout.flush()
+                    termios.tcsetattr(0, termios.TCSADRAIN, kept)
 
     def _watch(self, child: subprocess.Popen[bytes]) -> Mark:
         silence = self._option("silence", SILENCE)
