@@ -31,13 +31,18 @@ def isolation() -> list[str]:
     ]  # fmt: skip
 
 
-@functools.cache
 def trouble() -> str:
     """Empty when a sandbox can be made on this machine, else why not (one trial, 25 ms)."""
-    if shutil.which("bwrap") is None:
-        return "not installed"
+    program = shutil.which("bwrap")
+    return _trial(program) if program else "not installed"
+
+
+@functools.cache
+def _trial(program: str) -> str:
+    """What `program`, a bubblewrap, says to it."""
     try:
-        done = subprocess.run([*isolation(), "true"], capture_output=True, text=True, timeout=30, check=False)
+        words = [program, *isolation()[1:], "true"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it does not start"])[-1]

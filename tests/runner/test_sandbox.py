@@ -171,3 +171,10 @@ def test_a_hidden_folder_inside_a_prefix_stays_hidden(names: list[str]) -> None:
     order = [argv[i + 1] for i, word in enumerate(argv) if word == "--tmpfs"]
     assert order == hidden
     assert "--ro-bind" not in argv  # none of them exists
+
+
+def test_that_it_was_not_found_once_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        assert sandbox.trouble() == "not installed"
+    assert sandbox.trouble() == ""
