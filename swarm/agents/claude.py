@@ -20,7 +20,7 @@ from typing import Any
 from swarm.agents import found, transcripts, turns, walled
 from swarm.agents import seat as seats
 from swarm.agents.claude_stream import ClaudeReader
-from swarm.agents.interactive import Interactive
+from swarm.agents.interactive import A_DAY, Interactive
 from swarm.agents.stream import Told
 from swarm.errors import SwarmError
 from swarm.ports import Launch, Seat
@@ -29,7 +29,6 @@ PACKAGE = "@anthropic-ai/claude-code"
 TOOLS = "Read,Edit,Write,Glob,Grep"
 NEVER = ["Bash", "WebFetch", "WebSearch", "Task", "NotebookEdit"]
 KEYS = found.LOGINS["claude"]
-A_DAY = 86400  # seconds that a hook may wait at the door
 CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 CARRIED = ("apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "model")  # how a person logs in, and what they run
 

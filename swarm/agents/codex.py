@@ -18,7 +18,7 @@ from typing import Any
 from swarm.agents import found, transcripts, turns, walled
 from swarm.agents import seat as seats
 from swarm.agents.codex_stream import CodexReader
-from swarm.agents.interactive import Interactive
+from swarm.agents.interactive import A_DAY, Interactive
 from swarm.agents.stream import Told
 from swarm.errors import SwarmError
 from swarm.ports import Launch, Seat
@@ -49,7 +49,6 @@ GUARD: dict[str, Any] = {
     "features": dict.fromkeys(OFF, False),
 }
 EVENTS = ("SessionStart", "Stop")
-A_DAY = 86400  # seconds that a hook may wait at the door
 LIVELY = ("goals", "daemon_auto_start", "plugins", "apps", "memories")  # off in open mode too: they outlive a turn
 UNGUARDED: dict[str, Any] = {
     "approval_policy": "never",

@@ -25,6 +25,7 @@ from swarm.agents.stream import PATIENCE, Told
 from swarm.agents.turns import SILENCE, Driver, Turns, untold
 from swarm.ports import Seat
 
+A_DAY = 86400  # seconds that a hook may wait at the door
 LOOK = 0.5  # seconds between two looks at the mark
 STALE = 900.0  # seconds after which a hook that waits should have left a new mark
 PLAIN = (
