@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
 from swarm.errors import SwarmError
 
-VERSION = 1
+VERSION = 2
 MOVE = "Move it away, then give the command again."
+# What version 2 changed of the tables of version 1. A CHECK is only words in the schema: no row has to move
+# (sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes").
+FROM_1 = """
+ALTER TABLE experiments ADD COLUMN expect_p REAL;
+PRAGMA writable_schema=ON;
+UPDATE sqlite_schema SET sql = replace(sql, '''promote'',''imported''', '''promote'',''imported'',''wave'',''blank''')
+WHERE name = 'experiments' AND type = 'table';
+"""
 DAMAGED = ("malformed", "not a database", "disk I/O error", "is locked", "is full", "readonly", "unable to open")
 
 
@@ -59,7 +68,17 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if version == 0:  # the file is there a moment before its tables are
         db.close()
         raise Unmade
-    return db
+    return db if version == VERSION else _renewed(db, path)
+
+
+def _renewed(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """An older file as this program would have it, in memory: who only reads changes nothing of it."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with contextlib.closing(db):
+        db.backup(copy)
+    _migrate(copy, path)
+    copy.execute("PRAGMA query_only=ON")
+    return copy
 
 
 def check(db: sqlite3.Connection, path: Path) -> int:
@@ -95,12 +114,21 @@ def _todo(path: Path | None, error: Exception) -> str:
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    if check(db, path) == VERSION:
+    if (found := check(db, path)) == VERSION:
         return
     from importlib import resources  # half as long to load as SQLite; who only reads does without
 
-    schema = resources.files("swarm.ledger").joinpath("schema.sql").read_text()
-    db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version={VERSION};\nCOMMIT;")
+    files = resources.files("swarm.ledger")
+    first = files.joinpath("schema.sql").read_text() if found == 0 else FROM_1
+    second = files.joinpath("version2.sql").read_text()
+    try:
+        db.executescript(f"BEGIN IMMEDIATE;\n{first}\n{second}\nPRAGMA user_version={VERSION};\nCOMMIT;")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    finally:
+        db.execute("PRAGMA writable_schema=RESET")
 
 
 def _quoted(path: Path) -> str:

@@ -26,7 +26,7 @@ CREATE TABLE agents (
 );
 CREATE TABLE experiments (          -- one change and its one parent; the verdict never changes
   id TEXT PRIMARY KEY, campaign INTEGER NOT NULL REFERENCES campaigns(id), agent TEXT,
-  origin TEXT NOT NULL CHECK (origin IN ('baseline','submit','stack','try','promote','imported')),
+  origin TEXT NOT NULL CHECK (origin IN ('baseline','submit','stack','try','promote','imported','wave','blank')),
   kind TEXT NOT NULL CHECK (kind IN ('const','code')), description TEXT NOT NULL, hypothesis TEXT, expect REAL,
   stage TEXT NOT NULL CHECK (stage IN ('queued','bound','done')),
   base TEXT, submitted TEXT, exact INTEGER NOT NULL DEFAULT 0,
@@ -38,7 +38,8 @@ CREATE TABLE experiments (          -- one change and its one parent; the verdic
   runs INTEGER NOT NULL DEFAULT 0, raw REAL, estimate REAL, stderr REAL,   -- renewed with every run
   steps INTEGER, params_m REAL, peak_vram_mb REAL, tokens_s REAL,
   dropped INTEGER NOT NULL DEFAULT 0, measured_by TEXT NOT NULL DEFAULT 'self-reported',
-  bound INTEGER, created REAL NOT NULL, bound_at REAL, judged_at REAL
+  bound INTEGER, created REAL NOT NULL, bound_at REAL, judged_at REAL,
+  expect_p REAL                                           -- how likely its author thought it to be better
 );
 CREATE INDEX experiments_by_estimate ON experiments(campaign, estimate) WHERE estimate IS NOT NULL;
 CREATE INDEX experiments_by_agent ON experiments(campaign, agent, stage);

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 VERDICTS = ("keep", "discard", "crash", "conflict", "answered", "cancelled")
 PURPOSES = ("baseline", "screen", "confirm", "reference", "person")
-ORIGINS = ("baseline", "submit", "stack", "try", "promote", "imported")
+ORIGINS = ("baseline", "submit", "stack", "try", "promote", "imported", "wave", "blank")
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ class Experiment:
     created: float
     bound_at: float | None
     judged_at: float | None
+    expect_p: float | None = None
 
 
 @dataclass(frozen=True)

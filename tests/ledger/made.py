@@ -22,8 +22,9 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=OFF")
-    db.executescript(resources.files("swarm.ledger").joinpath("schema.sql").read_text())
-    db.execute("PRAGMA user_version=1")
+    for name in ("schema.sql", "version2.sql"):
+        db.executescript(resources.files("swarm.ledger").joinpath(name).read_text())
+    db.execute("PRAGMA user_version=2")
     return db
 
 
