@@ -10,10 +10,7 @@ if [ "$(cat "$into/installed" 2>/dev/null)" = "$wanted" ] && [ -x "$into/node_mo
   [ -x "$into/node_modules/.bin/codex" ]; then
   exit 0
 fi
-if ! command -v npm >/dev/null; then
-  echo "npm is missing: install Node.js 18 or newer (Debian, Ubuntu: sudo apt-get install -y nodejs npm)" >&2
-  exit 1
-fi
+scripts/system.sh npm
 mkdir -p "$into"
 echo "installing $wanted into $into (800 MB)"
 for try in 1 2 3; do # twice more when the network stumbles

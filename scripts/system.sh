@@ -2,6 +2,7 @@
 # Look for the system packages that swarm uses: git, tmux, bubblewrap, and Python's venv.
 #   scripts/system.sh        git and venv have to be there, without the others it goes on with less
 #   scripts/system.sh all    all of them have to be there, and Chromium (the tests use them)
+#   scripts/system.sh npm    Node.js with npm has to be there too (the tests with real clients use it)
 # As root on Debian or Ubuntu what is missing is installed; elsewhere the command that installs it is printed.
 set -euo pipefail
 
@@ -12,6 +13,10 @@ missing() {
   command -v git >/dev/null || echo git
   command -v tmux >/dev/null || echo tmux
   command -v bwrap >/dev/null || echo bubblewrap
+  if [ "$everything" = npm ]; then
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+  fi
   if [ "$everything" = all ]; then # a page that attacks the door is shown by a real browser
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo chromium
   fi
@@ -57,9 +62,9 @@ for name in "${gone[@]}"; do
   case $name in
     tmux) echo "  without tmux agents run as plain processes: nothing to attach to" >&2 ;;
     bubblewrap) echo "  without bubblewrap runs are not sandboxed" >&2 ;;
-    chromium) echo "  chromium is for the tests only" >&2 ;;
+    chromium | nodejs | npm) echo "  $name is for the tests only" >&2 ;;
   esac
 done
-if [ "$everything" = all ] || [[ " ${gone[*]} " =~ \ (git|python3|python3-venv)\  ]]; then
+if [ -n "$everything" ] || [[ " ${gone[*]} " =~ \ (git|python3|python3-venv)\  ]]; then
   exit 1
 fi
