@@ -73,9 +73,8 @@ class ClaudeReader:
         if event.get("subtype") == "api_retry":
             self._retried = int(event.get("error_status") or 0)
             seconds = float(event.get("retry_delay_ms") or 0) / 1000
-            return [
-                f"  the model's server answers {event.get('error_status')} ({event.get('error')}): again in {seconds:.0f} s"
-            ]
+            said = f"answers {self._retried} ({event.get('error')})" if self._retried else "cannot be reached"
+            return [f"  the model's server {said}: again in {seconds:.0f} s"]
         if event.get("subtype") == "init":
             down = [
                 s["name"] for s in event.get("mcp_servers") or () if s.get("status") not in ("connected", "pending")

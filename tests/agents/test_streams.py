@@ -123,3 +123,10 @@ def test_a_client_that_falls_silent_is_ended_with_its_children(tmp_path: Path) -
 def test_a_client_that_ignores_its_prompt(tmp_path: Path) -> None:
     assert follow(speaking("pass"), tmp_path, {}, "x" * 300_000, CodexReader(), tmp_path / "t.jsonl", print, 60) == 0
     assert not (tmp_path / "t.err").exists()
+
+
+def test_a_server_that_cannot_be_reached_is_said_so() -> None:
+    retry = {"type": "system", "subtype": "api_retry", "attempt": 1, "retry_delay_ms": 9600, "error": "unknown"}
+    reader = ClaudeReader()
+    assert reader.read({**retry, "error_status": None}) == ["  the model's server cannot be reached: again in 10 s"]
+    assert "answers 529 (overloaded)" in reader.read({**retry, "error_status": 529, "error": "overloaded"})[0]
