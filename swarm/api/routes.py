@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -145,18 +147,25 @@ def _for_agents(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         return {key: value for key, value in (found or {}).items() if key != "due"}
 
 
+@contextmanager
+def _taken_back(desk: Desk, made: list[str]) -> Iterator[None]:
+    """Tokens made for agents that are refused go again. After any other fault the agents may be there, and need them."""
+    try:
+        yield
+    except Refused as refused:
+        for who in made if refused.status < 500 else ():
+            desk.tokens.drop(who)
+        raise
+
+
 def _for_owner(router: APIRouter, desk: Desk) -> None:
     @router.post("/spawn")
     async def spawn(body: wire.Spawn) -> Answer:
         fields = body.model_dump(mode="json", exclude={"sandbox"})
         fields["policy"] |= {"sandbox": body.sandbox} if body.sandbox else {}
         fresh = [who for who in (AGENT + a.name for a in body.agents) if desk.tokens.make(who)]
-        try:
+        with _taken_back(desk, fresh):
             return await desk.ask(lambda story: story.spawn(**fields))
-        except BaseException:
-            for who in fresh:
-                desk.tokens.drop(who)
-            raise
 
     @router.post("/try")
     async def try_file(body: wire.Try) -> Answer:
@@ -188,13 +197,9 @@ def _for_owner(router: APIRouter, desk: Desk) -> None:
     async def replace(name: Name, body: wire.Replace) -> Answer:
         fields = body.model_dump(mode="json", exclude={"kind"})
         fresh = (await desk.ask(lambda story: story.successor(name, body.kind), news=False))["name"]
-        made = desk.tokens.make(AGENT + fresh)
-        try:
+        made = [AGENT + fresh] if desk.tokens.make(AGENT + fresh) else []
+        with _taken_back(desk, made):
             return await desk.ask(lambda story: story.replace(name, body.kind, **fields, name=fresh))
-        except Refused as refused:
-            if made and refused.status < 500:  # else it may be there already, and asked again it goes on
-                desk.tokens.drop(AGENT + fresh)
-            raise
 
     @router.post("/agents/{name}/tell")
     async def tell(name: Name, body: wire.Tell) -> Answer:

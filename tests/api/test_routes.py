@@ -96,6 +96,14 @@ def test_spawn_makes_tokens_and_takes_them_back_when_refused(served: Served) -> 
     assert served.tokens.read("agent.newer") is None
 
 
+@pytest.mark.parametrize("fault", [OSError("no space left"), Refused("a full disk", "Make room.", 503)])
+def test_a_fault_after_the_agents_are_there_leaves_them_their_tokens(served: Served, fault: Exception) -> None:
+    served.story.answers["spawn"] = fault
+    wish = {"task": TASK, "agents": [{"name": "newest", "kind": "tuner"}]}
+    assert served.ask("POST", "/v1/spawn", wish)[0] >= 500
+    assert served.tokens.read("agent.newest") is not None
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
