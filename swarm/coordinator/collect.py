@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swarm.coordinator import baseline, judge
 from swarm.coordinator.dispatch import UNSTARTED, run_lock
-from swarm.coordinator.world import World
+from swarm.coordinator.world import NO_CHANGE, World
 from swarm.ports import Outcome, Ticket
 from swarm.research.experiment import Experiment, Run
 from swarm.runner.spec import RunResult
@@ -91,7 +91,9 @@ def _believe(w: World, run: Run) -> None:
     """The new run's place among the beliefs, and every estimate that it moves."""
     e = w.ledger.experiment(run.experiment)
     assert run.score is not None and run.klass is not None
-    w.beliefs.add(e.id, e.parent, e.bound or 0, run.klass, w.sign * run.score)
+    kind = "" if e.origin in NO_CHANGE else e.kind
+    w.beliefs.add(e.id, e.parent, e.bound or 0, run.klass, w.sign * run.score, run.seed, kind)
+    w.beliefs.refit()
     n, mean = w.ledger.rows(
         "SELECT COUNT(*), AVG(score) FROM runs WHERE experiment=? AND status='finished' AND klass=?",
         e.id,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from swarm.config import Policy, Task
-from swarm.coordinator.beliefs import Beliefs
+from swarm.coordinator.beliefs import Beliefs, Rules
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
@@ -19,6 +19,7 @@ from swarm.research.judging import Belief
 from swarm.workspace import Workspace
 
 T = TypeVar("T")
+NO_CHANGE = ("baseline", "blank", "imported")  # origins of what says nothing about how large effects of changes are
 LIVE = ("starting", "thinking", "waiting", "limited", "crashed")
 
 
@@ -71,7 +72,7 @@ class World:
         """Read campaign and beliefs anew (after a transaction that failed)."""
         self._campaign = None
         self._read.clear()
-        self.beliefs = Beliefs()
+        self.beliefs = Beliefs(self._rules() if self.has_campaign else Rules())
         self.stored = {}
         self.dirty = True
 
@@ -85,6 +86,10 @@ class World:
     @property
     def policy(self) -> Policy:
         return Policy.model_validate(json.loads(self.campaign.task)["policy"])
+
+    def _rules(self) -> Rules:
+        p = self.policy
+        return Rules(p.shrink, p.prior == "fitted", p.noise_prior, "off" if self.task.seed == "none" else p.paired)
 
     @property
     def sign(self) -> float:

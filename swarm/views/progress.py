@@ -10,7 +10,8 @@ from swarm import procs
 from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
-from swarm.research.judging import detectable, pooled
+from swarm.research.judging import detectable
+from swarm.research.noise import pooled
 from swarm.views.ranking import JUDGED, Judge, Row, verdicts
 from swarm.workspace import Workspace
 
