@@ -117,7 +117,7 @@ class Beliefs:
             newest = list(c.repeated)[-MOST_COMMITS:]
             root = next((i for i in c.repeated if self.nodes[i].parent is None), None)
             some = ([root] if root is not None and root not in newest else []) + newest
-            c.seeds = compare([self.nodes[i].by_seed(klass) for i in some])
+            c.seeds = compare([self.nodes[i].by_seed(klass) for i in some], self.rules.paired == "on")
 
     def _forget(self, c: Class, ident: str) -> None:
         """The estimate, and those of all that was built on it."""

@@ -133,11 +133,13 @@ class Ledger:
             raise KeyError(ident)
         return found
 
-    def add_run(self, experiment: str, purpose: str, klass: int | None, key: str | None, now: float) -> int:
-        """Queue a run. Its seed is another one for every run of the ledger."""
+    def add_run(
+        self, experiment: str, purpose: str, klass: int | None, key: str | None, now: float, seed: int | None = None
+    ) -> int:
+        """Queue a run. Without a `seed` it has one that no other run of the ledger has."""
         ident = int(self.value("SELECT COALESCE(MAX(id), 0) + 1 FROM runs"))
         return self.add(
-            "runs", id=ident, experiment=experiment, purpose=purpose, seed=ident, klass=klass, key=key,
+            "runs", id=ident, experiment=experiment, purpose=purpose, seed=ident if seed is None else seed, klass=klass, key=key,
             status="queued", queued=now,
         )  # fmt: skip
 

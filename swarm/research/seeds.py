@@ -45,8 +45,8 @@ class Seeds:
         return loss - self.offset.get(seed, 0.0), self.own + self.doubt.get(seed, self.shared)
 
 
-def compare(commits: Sequence[Runs]) -> Seeds | None:
-    """None where no two commits were measured on the same two seeds."""
+def compare(commits: Sequence[Runs], trust: bool = False) -> Seeds | None:
+    """None where no two commits were measured on the same two seeds. `trust`: believe it without any test."""
     used = Counter(seed for runs in commits[-MOST_COMMITS:] for seed in runs if len(runs) > 1)
     names = [seed for seed, n in sorted(used.items(), key=lambda pair: (-pair[1], pair[0])) if n > 1][:MOST_SEEDS]
     place = {seed: i for i, seed in enumerate(names)}
@@ -63,7 +63,8 @@ def compare(commits: Sequence[Runs]) -> Seeds | None:
     error = 0.0 if error < 1e-12 * whole else error
     own = error / left
     shared = max(0.0, (reduction - rank * own) / size)
-    clear = left >= LEFT and shared > 0.0 and (own == 0.0 or deviate(reduction / rank / own, rank, left) > CLEAR)
+    tested = left >= LEFT and (own == 0.0 or deviate(reduction / rank / own, rank, left) > CLEAR)
+    clear = shared > 0.0 and (trust or tested)
     if not clear:
         return Seeds(shared, own, left, False)
     # where a seed explains everything there is no error left to divide by: a millionth of what it explains stands for it
