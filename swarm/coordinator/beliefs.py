@@ -191,7 +191,7 @@ class Beliefs:
         known = self.classes[klass].known
         chain: list[str] = []
         at = ident
-        while at is not None and at not in known and at in self.nodes:
+        while at is not None and known.get(at) is None and at in self.nodes:
             chain.append(at)
             at = self.nodes[at].parent
         belief = known.get(at) if at is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from swarm.coordinator import promote, seeding
+from swarm.coordinator import promote, seeding, verify
 from swarm.coordinator.world import World
 from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.confirming import Gate, decide
@@ -12,8 +12,8 @@ from swarm.research.judging import p_less
 
 ENOUGH = 2  # crashes of what never ran in a class
 CLOSE = 200  # candidates looked at
+FEW = 8  # of each other kind of hardware
 OVER = "status IN ('finished','crashed')"  # word for word as the index says it
-IDLE_RUNS = 12  # an idle slot measures best and baseline up to so many times
 
 
 def review(w: World) -> bool:
@@ -59,10 +59,34 @@ def next_candidate(w: World) -> Experiment | None:
         f"ORDER BY estimate {order} LIMIT ?", w.campaign.id, home, CLOSE
     )  # fmt: skip
     believed = [(b.m, e) for e in rows if e.id != best and (b := w.beliefs.of(e.id, home)) is not None and b.m < mine.m]
-    runs = w.policy.confirm_runs
-    confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= runs]
+    confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= w.policy.confirm_runs]
     # what has its confirming run is decided before the next one is looked at: a stream of finds must not hold best up
-    return min(confirmed or believed, key=lambda pair: (pair[0], pair[1].id))[1] if believed else None
+    some = confirmed or [*believed, *_abroad(w, mine.m)]
+    return min(some, key=lambda pair: (pair[0], pair[1].id))[1] if some else None
+
+
+def _abroad(w: World, best: float) -> list[tuple[float, Experiment]]:
+    """Kept on other hardware, never measured in the home class, and further beyond the baseline there than best is here.
+
+    With the loss that would mean at home: only a run there can say.
+    """
+    home, given = w.home, w.campaign.baseline
+    others = {s.klass for s in w.slots()} - {home}
+    base = w.beliefs.of(given, home)
+    if not others or base is None:
+        return []
+    found = []
+    for klass in others:
+        there = w.beliefs.of(given, klass)
+        where = "WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL ORDER BY estimate"
+        order = "ASC" if w.campaign.better == "lower" else "DESC"
+        for e in w.ledger.all(Experiment, f"{where} {order} LIMIT ?", w.campaign.id, klass, FEW) if there else ():
+            b = w.beliefs.of(e.id, klass)
+            if b is None or there is None or w.beliefs.losses(e.id, home) or hopeless(w, e.id, home):
+                continue
+            if (loss := base.m + b.m - there.m) < best:
+                found.append((loss, e))
+    return found
 
 
 def _decide(w: World, e: Experiment) -> bool:
@@ -188,19 +212,16 @@ def rested(w: World, slot: Slot) -> bool:
 
 
 def idle_run(w: World, slot: Slot) -> Run | None:
-    """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
+    """A slot with nothing to do for a while measures something again (see verify)."""
     if not rested(w, slot):
         return None
-    open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
-    targets = {str(t) for t in {w.campaign.baseline, w.campaign.best} - open_ones - {None}}
-    counted = sorted((len(w.beliefs.losses(t, slot.klass)), t) for t in targets if not hopeless(w, t, slot.klass))
-    if not counted or counted[0][0] >= IDLE_RUNS:
+    busy = {r.experiment for r in w.ledger.open_runs("queued", "running")}
+    busy |= {i for i in (w.campaign.baseline, w.campaign.best) if i is not None and hopeless(w, i, slot.klass)}
+    chosen = verify.choose(w, slot, busy)
+    if chosen is None:
         return None
     with w.ledger.tx():
-        ident = w.ledger.add_run(
-            counted[0][1], "reference", slot.klass, w.key(slot.klass), w.now,
-            seeding.studying(w, counted[0][1], slot.klass),
-        )  # fmt: skip
+        ident = w.ledger.add_run(chosen[0], "reference", slot.klass, w.key(slot.klass), w.now, chosen[1])
     return w.ledger.run(ident)
 
 

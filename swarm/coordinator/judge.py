@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from swarm.coordinator import figures
 from swarm.coordinator.world import World
 from swarm.research.experiment import Agent, Experiment, Run
 from swarm.research.judging import Belief, p_better, verdict
@@ -30,6 +31,8 @@ def judge(w: World, e: Experiment, run: Run) -> None:
     reason = broken or f"{w.task.metric.name} {w.sign * mine.m:.6g} against {against}'s {w.sign * parent.m:.6g}"
     w.set_experiment(e.id, parent_m=w.sign * parent.m, parent_v=parent.v)
     _freeze(w, e, word, reason, p, mine.m - parent.m)
+    if word == "keep":
+        figures.gained(w, e.id, run.klass)
     if word == "keep" and e.agent is not None:
         author = w.ledger.agent(w.campaign.id, e.agent)
         if author is not None and author.kind != "person":

@@ -52,6 +52,7 @@ def spawn(
             _campaign(w, wanted, Policy.model_validate(policy or {}), Stop.model_validate(stop), name, commit)
         _slots(w, slots)
         if not running:
+            _judging_hardware(w, slots)
             baseline.queue_runs(w)
         for agent in agents:
             add_agent(w, agent)
@@ -151,6 +152,16 @@ def _slots(w: World, slots: list[dict[str, Any]]) -> None:
         values = {"klass": klass, "devices": slot["devices"], "agent": None, "state": "open", "free_since": w.now}
         if not w.ledger.change("slots", where, **values):
             w.ledger.add("slots", **where, **values)
+
+
+def _judging_hardware(w: World, slots: list[dict[str, Any]]) -> None:
+    """Raises Refused where no slot is of the hardware that the campaign names."""
+    named, there = w.policy.confirm_on, sorted({str(s["accelerator"]) for s in slots})
+    if named and not any(named.lower() in name.lower() for name in there):
+        raise Refused(
+            f"best is to be judged on {named}, and no slot is one: there is {', '.join(there)}.",
+            "Name one of them in swarm.yaml: policy: {confirm_on: …}, or leave it out",
+        )
 
 
 def add_agent(w: World, wish: dict[str, Any]) -> None:

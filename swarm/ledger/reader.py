@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from swarm.errors import SwarmError
 from swarm.ledger.connection import open_reader
 from swarm.ledger.ledger import TABLES, columns
+from swarm.research import hardware
 from swarm.research.experiment import (
     PURPOSES,
     VERDICTS,
@@ -148,10 +149,10 @@ class Reader:
     # --- sums -------------------------------------------------------------------------------------------------
 
     def home(self, campaign: int) -> int | None:
-        """The hardware class that judges best: the one with the most slots."""
-        sql = "SELECT klass FROM slots WHERE campaign=? GROUP BY klass ORDER BY COUNT(*) DESC, klass LIMIT 1"
-        found = self.value(sql, campaign)
-        return None if found is None else int(found)
+        """The hardware class that judges best: the one that the campaign names, else the one with the most slots."""
+        sql = "SELECT s.klass, c.accelerator, COUNT(*) FROM slots s JOIN classes c ON c.id=s.klass WHERE s.campaign=? GROUP BY s.klass"
+        named = self.value("SELECT json_extract(task, '$.policy.confirm_on') FROM campaigns WHERE id=?", campaign)
+        return hardware.home(self.rows(sql, campaign), named)
 
     def top(
         self, campaign: Campaign, klass: int | None, n: int, raw: bool = False, everything: bool = False
