@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from swarm.research.effects import ENOUGH, MOST, Effect, Effects, Seen, believe, fit
-from swarm.research.judging import LIMIT, Belief, posterior
+from swarm.research.judging import LIMIT, Belief, measured, posterior
 from swarm.research.noise import GUESS, Noise, Squares, noise, squares
 from swarm.research.seeds import MOST_COMMITS, Seeds, compare
 
@@ -166,14 +166,8 @@ class Beliefs:
 
     def measured(self, ident: str, klass: int) -> Belief:
         """The mean of its runs and the variance of that, by themselves. Raises KeyError without a run in this class."""
-        return self._measured(self.nodes[ident].runs[klass], *self._basis(klass)[:2])
-
-    def _measured(self, runs: list[tuple[int, float]], noise: Noise, seeds: Seeds | None) -> Belief:
-        if seeds is None:
-            return Belief(math.fsum(x for _, x in runs) / len(runs), noise.sd**2 / len(runs))
-        seen = [seeds.corrected(seed, loss) for seed, loss in runs]
-        weight = math.fsum(1 / v for _, v in seen)
-        return Belief(math.fsum(x / v for x, v in seen) / weight, 1 / weight)
+        noise, seeds, _ = self._basis(klass)
+        return measured(self.nodes[ident].runs[klass], noise.sd, seeds)
 
     def _basis(self, klass: int) -> tuple[Noise, Seeds | None, int]:
         """Noise and seeds that the estimates of now were made with; new ones when the difference counts."""
@@ -199,7 +193,7 @@ class Beliefs:
             node = self.nodes[name]
             runs = node.runs.get(klass)
             if runs:
-                mine = self._measured(runs, noise, seeds)
+                mine = measured(runs, noise.sd, seeds)
                 base = None if noise.exact else belief
                 width = noise.sd if seeds is None else math.sqrt(seeds.own)
                 belief = posterior(base, mine.m, 1, math.sqrt(mine.v), width, self.rules.shrink, self.prior(node.kind))

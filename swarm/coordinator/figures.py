@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from swarm.coordinator.world import World
+from swarm.research import seeds
 from swarm.research.effects import plain
 
 
@@ -20,21 +21,16 @@ def put(w: World, name: str, value: Any) -> None:
     """Nothing is written that stands there already."""
     text = json.dumps(value)
     if w.figures.get(name) != text:
-        w.ledger.db.execute(
-            "INSERT INTO figures (campaign, name, value, at) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (campaign, name) DO UPDATE SET value=excluded.value, at=excluded.at",
-            (w.campaign.id, name, text, w.now),
-        )
+        w.ledger.set_figure(w.campaign.id, name, value, w.now)
         w.figures[name] = text
 
 
 def noise(w: World, klass: int) -> dict[str, Any]:
-    """In the units of the score. `spread`: what a run is judged with; `alike`: share of the variance that seeds bring to all."""
-    found, seen = w.beliefs.noise(klass), w.beliefs.classes[klass].seeds
+    """In the units of the score, as losses. `spread`: what a run is judged with; `alike`: what seeds do to all commits."""
+    found = w.beliefs.noise(klass)
     return {
         "sd": found.sd, "df": round(found.df, 1), "exact": found.exact, "seed": found.seed, "repeat": found.repeat,
-        "spread": w.beliefs.spread(klass), "paired": w.beliefs.seeds(klass) is not None,
-        "alike": seen.correlation if seen is not None else None, "alike_df": seen.df if seen is not None else 0,
+        "spread": w.beliefs.spread(klass), "alike": seeds.plain(w.beliefs.classes[klass].seeds),
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -104,6 +105,11 @@ class Reader:
     def children(self, experiment: str, most: int = 12) -> list[str]:
         """What was built on it, the oldest first."""
         return [i for (i,) in self.db.execute("SELECT id FROM experiments WHERE parent=? LIMIT ?", (experiment, most))]
+
+    def figure(self, campaign: int, name: str) -> Any:
+        """What the coordinator computed last for screens; None when nothing was."""
+        text = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
+        return None if text is None else json.loads(text)
 
     def going(self, campaign: int) -> list[tuple[Run, str | None]]:
         """Runs that are under way, with the agent whose experiment it is."""

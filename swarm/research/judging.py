@@ -8,11 +8,13 @@ the remedy for the optimiser's curse (Smith & Winkler, Management Science 2006).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.research.effects import Effects, believe
 from swarm.research.noise import Noise as Noise
 from swarm.research.noise import pooled as pooled
+from swarm.research.seeds import Seeds
 
 LIMIT = 1.0  # standard errors by which an estimate is shrunk at most
 TIE = (0.45, 0.55)  # P strictly between these is a tie: fewer lines win
@@ -24,6 +26,15 @@ class Belief:
 
     m: float
     v: float
+
+
+def measured(runs: Sequence[tuple[int, float]], sd: float, seeds: Seeds | None = None) -> Belief:
+    """The mean of some runs (seed and loss; at least one) and its variance, without what their seeds do to all alike."""
+    if seeds is None:
+        return Belief(math.fsum(x for _, x in runs) / len(runs), sd * sd / len(runs))
+    seen = [seeds.corrected(seed, loss) for seed, loss in runs]
+    weight = math.fsum(1 / v for _, v in seen)
+    return Belief(math.fsum(x / v for x, v in seen) / weight, 1 / weight)
 
 
 def posterior(

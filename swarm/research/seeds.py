@@ -45,6 +45,22 @@ class Seeds:
         return loss - self.offset.get(seed, 0.0), self.own + self.doubt.get(seed, self.shared)
 
 
+def plain(seeds: Seeds | None) -> dict[str, object] | None:
+    """For the ledger."""
+    if seeds is None:
+        return None
+    return {"correlation": seeds.correlation, "shared": seeds.shared, "own": seeds.own, "df": seeds.df, "clear": seeds.clear,
+            "offset": {str(s): x for s, x in seeds.offset.items()}, "doubt": {str(s): x for s, x in seeds.doubt.items()}}  # fmt: skip
+
+
+def read(told: object) -> Seeds | None:
+    """What `plain` wrote, where it is clear; None for anything else."""
+    if not isinstance(told, dict) or not told.get("clear"):
+        return None
+    offset, doubt = ({int(s): float(x) for s, x in told[name].items()} for name in ("offset", "doubt"))
+    return Seeds(float(told["shared"]), float(told["own"]), float(told["df"]), True, offset, doubt)
+
+
 def compare(commits: Sequence[Runs], trust: bool = False) -> Seeds | None:
     """None where no two commits were measured on the same two seeds. `trust`: believe it without any test."""
     used = Counter(seed for runs in commits[-MOST_COMMITS:] for seed in runs if len(runs) > 1)
