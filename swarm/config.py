@@ -104,6 +104,7 @@ class Policy(Frozen):
     confirm_most: int = Field(4, ge=1)  # then it did not hold
     confirm_p: float = Field(0.5, ge=0, le=1)  # P(better than best) with which it is promoted
     confirm_drop: float = Field(0.3, ge=0, le=1)  # … and under which it did not hold
+    confirm_by: Literal["gain", "better"] = "gain"  # P of a gain; or that with half of P(no effect at all), which lets more in
     confirm_on: str | None = None  # the hardware that judges best, or a part of its name; None: where most slots are
     prior: Literal["fitted", "noise"] = "fitted"  # of effects: fitted to what was measured, or as wide as the noise
     shrink: float = Field(1.0, ge=0)  # standard errors by which an estimate is shrunk at most before a prior is fitted

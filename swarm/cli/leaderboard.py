@@ -46,7 +46,7 @@ def draw(found: Board, width: int = screen.WIDTH) -> RenderableType:
 def _head(found: Board, width: int) -> Text:
     better = "lower" if found.better == "lower" else "higher"
     on = f" on {screen.hardware(found.hardware)}" if found.hardware else ""
-    text = f'{screen.clean(found.metric)}{on} · est. = shrunk towards "no effect" · raw = mean of n runs · P = P(a gain) · {better} is better'
+    text = f'{screen.clean(found.metric)}{on} · est. shrunk towards "no effect" · raw mean of n · P(a gain) · {better} is better'
     return Text("\n".join(textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="  ")), style="dim")
 
 

@@ -100,6 +100,9 @@ class Beliefs:
         c = self.classes.setdefault(klass, Class())
         if parent is None:
             c.scale = abs(math.fsum(x for _, x in runs) / len(runs))
+        if parent is None or len(runs) > 1:
+            for other in self.classes.values():  # what little is known of one class is guessed from the others
+                other.noise = None
         if len(runs) > 1:
             self._repeated(c, ident, node, klass)
         elif kind and parent is not None:
@@ -112,7 +115,6 @@ class Beliefs:
         c.repeated.pop(ident, None)
         c.repeated[ident] = squares(dict(by_seed))
         c.squares.add(c.repeated[ident])
-        c.noise = None
         if self.rules.paired != "off":
             newest = list(c.repeated)[-MOST_COMMITS:]
             root = next((i for i in c.repeated if self.nodes[i].parent is None), None)

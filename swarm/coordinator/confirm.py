@@ -61,8 +61,13 @@ def next_candidate(w: World) -> Experiment | None:
     believed = [(b.m, e) for e in rows if e.id != best and (b := w.beliefs.of(e.id, home)) is not None and b.m < mine.m]
     confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= w.policy.confirm_runs]
     # what has its confirming run is decided before the next one is looked at: a stream of finds must not hold best up
-    some = confirmed or [*believed, *_abroad(w, mine.m)]
+    some = confirmed or [*(pair for pair in believed if _hopeful(w, pair[1])), *_abroad(w, mine.m)]
     return min(some, key=lambda pair: (pair[0], pair[1].id))[1] if some else None
+
+
+def _hopeful(w: World, e: Experiment) -> bool:
+    """What would have to surprise is not worth a run while there are others: it stays as it is, unconfirmed."""
+    return chance(w, e.id) >= w.policy.confirm_drop
 
 
 def _abroad(w: World, best: float) -> list[tuple[float, Experiment]]:
@@ -119,7 +124,7 @@ def chance(w: World, ident: str) -> float:
     home, best = w.home, w.campaign.best
     node = w.beliefs.nodes.get(ident)
     if node is not None and node.parent == best and (effect := w.beliefs.effect(ident, home)) is not None:
-        return effect.better
+        return effect.gain if w.policy.confirm_by == "gain" else effect.better
     a, b = w.beliefs.of(ident, home), w.beliefs.of(best, home)
     return p_less(a, b) if a is not None and b is not None else 0.0
 

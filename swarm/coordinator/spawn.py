@@ -41,6 +41,7 @@ def spawn(
             w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
     commit, notes = w.commit_of(w.campaign.best or "") if running else "", []
     if not running:
+        _judging_hardware(Policy.model_validate(policy or {}), slots)
         w.hub.create()
         commit, note = w.hub.seed(wanted.path, wanted.rev)
         _has_files(w, commit, wanted)
@@ -52,7 +53,6 @@ def spawn(
             _campaign(w, wanted, Policy.model_validate(policy or {}), Stop.model_validate(stop), name, commit)
         _slots(w, slots)
         if not running:
-            _judging_hardware(w, slots)
             baseline.queue_runs(w)
         for agent in agents:
             add_agent(w, agent)
@@ -154,9 +154,9 @@ def _slots(w: World, slots: list[dict[str, Any]]) -> None:
             w.ledger.add("slots", **where, **values)
 
 
-def _judging_hardware(w: World, slots: list[dict[str, Any]]) -> None:
+def _judging_hardware(policy: Policy, slots: list[dict[str, Any]]) -> None:
     """Raises Refused where no slot is of the hardware that the campaign names."""
-    named, there = w.policy.confirm_on, sorted({str(s["accelerator"]) for s in slots})
+    named, there = policy.confirm_on, sorted({str(s["accelerator"]) for s in slots})
     if named and not any(named.lower() in name.lower() for name in there):
         raise Refused(
             f"best is to be judged on {named}, and no slot is one: there is {', '.join(there)}.",

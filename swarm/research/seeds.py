@@ -24,7 +24,7 @@ Runs = Mapping[int, Sequence[float]]  # of a commit: its scores by seed
 class Seeds:
     """`shared`: variance that a seed brings to all commits; `own`: what a run has besides. `clear`: there is such a thing.
 
-    `offset`: by how much a seed is worse than another (so much is taken off); `doubt`: variance of that.
+    `offset`: by how much a seed is worse than another (so much is taken off); `doubt`: variance of that, about the mean of all.
     """
 
     shared: float
@@ -42,7 +42,8 @@ class Seeds:
 
     def corrected(self, seed: int, loss: float) -> tuple[float, float]:
         """A run's loss without its seed's part, and the variance that it then has."""
-        return loss - self.offset.get(seed, 0.0), self.own + self.doubt.get(seed, self.shared)
+        unknown = self.shared * (1 + 1 / max(1, len(self.offset)))
+        return loss - self.offset.get(seed, 0.0), self.own + self.doubt.get(seed, unknown)
 
 
 def plain(seeds: Seeds | None) -> dict[str, object] | None:
@@ -88,7 +89,15 @@ def compare(commits: Sequence[Runs], trust: bool = False) -> Seeds | None:
     ridge = own / shared
     inverse = _inverse([[x + (ridge if i == j else 0.0) for j, x in enumerate(row)] for i, row in enumerate(matrix)])
     offsets = {s: math.fsum(a * b for a, b in zip(inverse[i], right, strict=True)) for s, i in place.items()}
-    return Seeds(shared, own, left, True, offsets, {s: own * inverse[i][i] for s, i in place.items()})
+    return Seeds(shared, own, left, True, offsets, {s: own * x for s, x in zip(place, _contrasts(inverse), strict=True)})
+
+
+def _contrasts(inverse: Sequence[Sequence[float]]) -> list[float]:
+    """Variances of the offsets about their mean: what all seeds have in common is in every score, and compares with nothing."""
+    n = len(inverse)
+    rows = [math.fsum(row) / n for row in inverse]
+    grand = math.fsum(rows) / n
+    return [max(0.0, row[i] - 2 * rows[i] + grand) for i, row in enumerate(inverse)]
 
 
 def _equations(
