@@ -175,7 +175,11 @@ def _noise(s: Snapshot) -> str:
     more = [f"{screen.hardware(s.hardware)}, {s.df:.0f} df"]
     repeat, alike = ((s.noise or {}).get(name) for name in ("repeat", "alike"))
     more += [f"same seed {screen.error(repeat, d)}"] if repeat is not None else []
-    more += [f"compared on the same seeds {screen.error(s.noise['spread'], d)}"] if s.noise and alike and alike["clear"] else []
+    more += (
+        [f"compared on the same seeds {screen.error(s.noise['spread'], d)}"]
+        if s.noise and alike and alike["clear"]
+        else []
+    )
     return (
         f"seeds sd {screen.error(s.sd, d)} ({', '.join(more)}): one run against one run tells "
         f"{screen.fixed(s.detectable, d)} apart, not less"

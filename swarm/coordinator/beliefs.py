@@ -113,7 +113,7 @@ class Beliefs:
         by_seed = node.by_seed(klass)
         c.squares.add(c.repeated.get(ident, Squares()), -1)
         c.repeated.pop(ident, None)
-        c.repeated[ident] = squares(dict(by_seed))
+        c.repeated[ident] = squares(by_seed)
         c.squares.add(c.repeated[ident])
         if self.rules.paired != "off":
             newest = list(c.repeated)[-MOST_COMMITS:]
@@ -145,7 +145,9 @@ class Beliefs:
         """What a class is taken to be like before its own runs say it: the best known other one, else a share of a score."""
         if self.rules.guess <= 0.0:
             return 0.0
-        others = [o.squares for k, o in self.classes.items() if k != klass and o.squares.between_df > c.squares.between_df]
+        others = [
+            o.squares for k, o in self.classes.items() if k != klass and o.squares.between_df > c.squares.between_df
+        ]
         if others and (known := noise(max(others, key=lambda s: s.between_df))).sd > 0.0 and not known.exact:
             return known.sd
         return self.rules.guess * c.scale

@@ -6,8 +6,8 @@ import math
 
 from swarm.coordinator import promote, seeding, verify
 from swarm.coordinator.world import World
-from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.confirming import Gate, decide
+from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.judging import p_less
 
 ENOUGH = 2  # crashes of what never ran in a class
@@ -83,7 +83,9 @@ def _abroad(w: World, best: float) -> list[tuple[float, Experiment]]:
     found = []
     for klass in others:
         there = w.beliefs.of(given, klass)
-        where = "WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL ORDER BY estimate"
+        where = (
+            "WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL ORDER BY estimate"
+        )
         order = "ASC" if w.campaign.better == "lower" else "DESC"
         for e in w.ledger.all(Experiment, f"{where} {order} LIMIT ?", w.campaign.id, klass, FEW) if there else ():
             b = w.beliefs.of(e.id, klass)

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 ENOUGH = 20  # judged changes before anything is fitted
 MOST = 300  # the newest so many: what is still to be gained gets less
 WIDTHS = (0.5, 1.0, 2.0, 4.0, 12.0)  # of the half-normals, in median standard errors
-NOTHING, GAINS = 5.0, 3.0  # changes that are taken as seen: doubt goes to "no effect", and small gains are never ruled out
+NOTHING, GAINS = (
+    5.0,
+    3.0,
+)  # changes that are taken as seen: doubt goes to "no effect", and small gains are never ruled out
 ROUNDS, STILL = 100, 3e-4  # of EM, and the share by which nothing moves any more
 Seen = tuple[float, float]  # a measured effect (change minus parent) and its variance
 
@@ -164,4 +167,3 @@ def read(told: object) -> Effects | None:
         return None
     parts = tuple(Part(float(share), int(side), float(width)) for share, side, width in told["parts"])
     return Effects(parts, int(told.get("n", 0))) if parts else None
-

@@ -38,7 +38,13 @@ def measured(runs: Sequence[tuple[int, float]], sd: float, seeds: Seeds | None =
 
 
 def posterior(
-    parent: Belief | None, mean: float, n: int, sd: float, tau: float, limit: float = LIMIT, prior: Effects | None = None
+    parent: Belief | None,
+    mean: float,
+    n: int,
+    sd: float,
+    tau: float,
+    limit: float = LIMIT,
+    prior: Effects | None = None,
 ) -> Belief:
     """The parent's belief widened by the effect's prior N(0, tau²), updated by the mean of n runs of noise sd.
 

@@ -50,7 +50,7 @@ class Squares:
         self.size += times * other.size
 
 
-def squares(runs: Mapping[object, Sequence[float]]) -> Squares:
+def squares(runs: Mapping[int, Sequence[float]]) -> Squares:
     """Of one commit: its scores by seed."""
     groups = [g for g in runs.values() if g]
     total = sum(len(g) for g in groups)

@@ -89,7 +89,9 @@ def compare(commits: Sequence[Runs], trust: bool = False) -> Seeds | None:
     ridge = own / shared
     inverse = _inverse([[x + (ridge if i == j else 0.0) for j, x in enumerate(row)] for i, row in enumerate(matrix)])
     offsets = {s: math.fsum(a * b for a, b in zip(inverse[i], right, strict=True)) for s, i in place.items()}
-    return Seeds(shared, own, left, True, offsets, {s: own * x for s, x in zip(place, _contrasts(inverse), strict=True)})
+    return Seeds(
+        shared, own, left, True, offsets, {s: own * x for s, x in zip(place, _contrasts(inverse), strict=True)}
+    )
 
 
 def _contrasts(inverse: Sequence[Sequence[float]]) -> list[float]:
@@ -158,6 +160,6 @@ def _inverse(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
 
 def deviate(f: float, above: float, below: float) -> float:
     """The normal deviate of an F ratio (Paulson, Annals of Mathematical Statistics 13, 1942)."""
-    root = f ** (1 / 3)
+    root = math.pow(f, 1 / 3)
     a, b = 2 / (9 * above), 2 / (9 * below)
     return ((1 - b) * root - (1 - a)) / math.sqrt(b * root * root + a)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from swarm.ledger.reader import Reader
@@ -37,13 +38,15 @@ def gains(reader: Reader, campaign: Campaign) -> Gains | None:
         LEFT JOIN agents a ON a.name=up.agent AND a.campaign=? ORDER BY n DESC"""
     rows = reader.rows(sql, campaign.best, LINKS, campaign.id)
     home = rows[-1][1]
-    measured = [row for row in rows if row[0] is not None and row[1] == home]  # another link's gain goes to the next one
+    measured = [
+        row for row in rows if row[0] is not None and row[1] == home
+    ]  # another link's gain goes to the next one
     if len(measured) < 2:
         return None
     sign = 1.0 if campaign.better == "lower" else -1.0
     kinds: dict[str, float] = {"const": 0.0, "code": 0.0}
     agents: dict[str, float] = {}
-    for (before, *_), (after, _, kind, agent) in zip(measured, measured[1:], strict=False):
+    for (before, *_), (after, _, kind, agent) in pairwise(measured):
         won = sign * (before - after)
         kinds[kind] += won
         agents[agent] = agents.get(agent, 0.0) + won
@@ -70,7 +73,9 @@ class Sure:
         parent = self.reader.experiment(e.parent) if e.parent else None
         if noise is None or noise.get("exact") or parent is None or parent.estimate is None or parent.klass != e.klass:
             return None
-        runs = [(r.seed, self.sign * r.score) for r in self.reader.runs(e.id) if r.score is not None and r.klass == e.klass]
+        runs = [
+            (r.seed, self.sign * r.score) for r in self.reader.runs(e.id) if r.score is not None and r.klass == e.klass
+        ]
         if not runs:
             return None
         mine = measured(runs, float(noise["sd"]), seeds.read(noise.get("alike")))

@@ -106,7 +106,9 @@ class Snapshot:
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
     exact: bool = False  # nothing is noisy: what was measured again came out the same
-    noise: dict[str, Any] | None = None  # of the seed, of the same seed again, what seeds do to all; see coordinator/figures.py
+    noise: dict[str, Any] | None = (
+        None  # of the seed, of the same seed again, what seeds do to all; see coordinator/figures.py
+    )
     effects: dict[str, Any] | None = None  # the prior fitted to what was judged, by kind
     gains: Gains | None = None
 

@@ -42,8 +42,7 @@ def test_the_board_is_a_hundred_wide_and_says_what_it_shows(
     leaderboard.run(workspace)
     lines = harmless(capsys.readouterr().out)
     assert (
-        lines[0]
-        == '  val_bpb on H100 · est. shrunk towards "no effect" · raw mean of n · P(a gain) · lower is better'
+        lines[0] == '  val_bpb on H100 · est. shrunk towards "no effect" · raw mean of n · P(a gain) · lower is better'
     )
     assert lines[1].split() == [
         "#",

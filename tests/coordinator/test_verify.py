@@ -87,7 +87,9 @@ def test_screens_share_the_baselines_seeds_and_confirmations_have_others(play: P
     for ident, seed in rows:
         line, at = [], ident
         while at is not None and at != "e0001":
-            line += [s for (s,) in play.ledger.rows("SELECT seed FROM runs WHERE experiment=? AND purpose='screen'", at)]
+            line += [
+                s for (s,) in play.ledger.rows("SELECT seed FROM runs WHERE experiment=? AND purpose='screen'", at)
+            ]
             at = play.e(at).parent or ""
         assert seed not in line
     assert len(ids) == 8

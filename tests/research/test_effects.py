@@ -26,7 +26,9 @@ def test_the_posterior_is_the_integral(d: float, v: float) -> None:
     harm = integrate.quad(density, 0, 20, limit=200)[0]
     null = 0.5 * stats.norm.pdf(d, 0, math.sqrt(v))
     whole = gain + harm + null
-    mean = (integrate.quad(lambda t: t * density(t), -12, 0)[0] + integrate.quad(lambda t: t * density(t), 0, 20)[0]) / whole
+    mean = (
+        integrate.quad(lambda t: t * density(t), -12, 0)[0] + integrate.quad(lambda t: t * density(t), 0, 20)[0]
+    ) / whole
     found = believe(PRIOR, d, v)
     assert found.gain == pytest.approx(gain / whole, abs=1e-6)
     assert found.null == pytest.approx(null / whole, abs=1e-6)

@@ -13,7 +13,6 @@ from swarm.research.judging import (
     detectable,
     p_better,
     p_less,
-
     posterior,
     verdict,
 )

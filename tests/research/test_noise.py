@@ -16,7 +16,12 @@ from swarm.research.noise import FLOOR, Noise, Squares, noise, pooled, squares
 SCORES = st.integers(-1000, 1000).map(lambda i: i / 100)
 COMMITS = st.lists(st.dictionaries(st.integers(0, 4), st.lists(SCORES, min_size=1, max_size=3), max_size=4), max_size=5)
 # Snedecor & Cochran, Statistical Methods (6th ed., 1967, table 10.13.1): calcium in leaves of four turnip plants
-TURNIPS = {1: [3.28, 3.09, 3.03, 3.03], 2: [3.52, 3.48, 3.38, 3.38], 3: [2.88, 2.80, 2.81, 2.76], 4: [3.34, 3.38, 3.23, 3.26]}
+TURNIPS = {
+    1: [3.28, 3.09, 3.03, 3.03],
+    2: [3.52, 3.48, 3.38, 3.38],
+    3: [2.88, 2.80, 2.81, 2.76],
+    4: [3.34, 3.38, 3.23, 3.26],
+}
 
 
 def summed(commits: list[dict[int, list[float]]]) -> Squares:

@@ -37,7 +37,9 @@ def test_a_complete_table_is_the_two_way_analysis_of_variance() -> None:
     grand = sum(map(sum, rows)) / (a * b)
     of_row = [sum(r) / b for r in rows]
     of_seed = [sum(r[j] for r in rows) / a for j in range(b)]
-    left = sum((rows[i][j] - of_row[i] - of_seed[j] + grand) ** 2 for i in range(a) for j in range(b)) / ((a - 1) * (b - 1))
+    left = sum((rows[i][j] - of_row[i] - of_seed[j] + grand) ** 2 for i in range(a) for j in range(b)) / (
+        (a - 1) * (b - 1)
+    )
     seeds = a * sum((m - grand) ** 2 for m in of_seed) / (b - 1)
     found = compare(TEMPLATE)
     assert found is not None
