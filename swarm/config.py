@@ -100,6 +100,26 @@ class Policy(Frozen):
     queue: int = Field(1, ge=0)  # submissions of an agent that may wait beside those that run; 0: it thinks in between
     baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
     confirm_share: float = 0.15  # of the slots' time
+    confirm_runs: int = Field(2, ge=1)  # of a candidate, the first one with them, before it can become best
+    confirm_most: int = Field(4, ge=1)  # then it did not hold
+    confirm_p: float = Field(0.5, ge=0, le=1)  # P(better than best) with which it is promoted
+    confirm_drop: float = Field(0.3, ge=0, le=1)  # … and under which it did not hold
+    confirm_by: Literal["gain", "better"] = (
+        "gain"  # P of a gain; or that with half of P(no effect at all), which lets more in
+    )
+    confirm_on: str | None = None  # the hardware that judges best, or a part of its name; None: where most slots are
+    prior: Literal["fitted", "noise"] = "fitted"  # of effects: fitted to what was measured, or as wide as the noise
+    shrink: float = Field(1.0, ge=0)  # standard errors by which an estimate is shrunk at most before a prior is fitted
+    noise_prior: float = Field(
+        0.002, ge=0
+    )  # of a score: the noise of a run that is expected until it is known; 0: none
+    paired: Literal["auto", "on", "off"] = (
+        "auto"  # compare on the same seeds; auto: while that is not shown to be useless
+    )
+    screen_seeds: int = Field(3, ge=1)  # so many of the baseline's seeds, in turn, for what is new
+    verify: Literal["gain", "least"] = (
+        "gain"  # what an idle slot measures again: where it may change best, or the least measured
+    )
     rebase_every: float = 600.0
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again

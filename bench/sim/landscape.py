@@ -32,6 +32,7 @@ class Assumptions:
     ceiling: float = 0.06  # gains do not add up beyond this: a sum s is worth ceiling * (1 - exp(-s / ceiling))
     start: float = 1.0  # the baseline's true value
     noise: float = 0.0015  # standard deviation of one run
+    alike: float = 0.0  # share of its variance that a seed brings to every file alike (the CPU template: 0.9)
     crashes: float = 0.03  # share of the values that crash, always
     run: float = 300.0  # seconds of a run
     run_spread: float = 3.0  # its standard deviation
@@ -51,6 +52,7 @@ class Landscape:
 
     def __init__(self, assumptions: Assumptions, seed: int) -> None:
         a = self.assumptions = assumptions
+        self.number = seed
         rng = random.Random(f"landscape {seed}")
         self.names = [f"K{number:02}" for number in range(a.constants)]
         self.best_at: dict[str, int] = {}
@@ -87,12 +89,16 @@ class Landscape:
         """Whether one of the values cannot run."""
         return any(item in self.broken for item in values.items())
 
-    def measured(self, values: Values, rng: random.Random) -> tuple[float, float | None]:
-        """One run: its seconds, and its score (None: it crashed)."""
+    def measured(self, values: Values, rng: random.Random, seed: int | None = None) -> tuple[float, float | None]:
+        """One run: its seconds, and its score (None: it crashed). Without a seed it has one of its own."""
         a = self.assumptions
         if self.crashes(values):
             return a.crash, None
-        return max(1.0, rng.gauss(a.run, a.run_spread)), self.truth(values) + rng.gauss(0.0, a.noise)
+        seconds, luck = max(1.0, rng.gauss(a.run, a.run_spread)), rng.gauss(0.0, a.noise)
+        if seed is not None and a.alike:
+            of_seed = random.Random(f"seed {seed} {self.number}").gauss(0.0, a.noise)
+            luck = math.sqrt(a.alike) * of_seed + math.sqrt(1.0 - a.alike) * luck
+        return seconds, self.truth(values) + luck
 
     def source(self, values: Values) -> str:
         """The training script with these values."""

@@ -46,7 +46,7 @@ def draw(found: Board, width: int = screen.WIDTH) -> RenderableType:
 def _head(found: Board, width: int) -> Text:
     better = "lower" if found.better == "lower" else "higher"
     on = f" on {screen.hardware(found.hardware)}" if found.hardware else ""
-    text = f'{screen.clean(found.metric)}{on} · est. = shrunk towards "no effect" · raw = mean of its runs · {better} is better'
+    text = f'{screen.clean(found.metric)}{on} · est. shrunk towards "no effect" · raw mean of n · P(a gain) · {better} is better'
     return Text("\n".join(textwrap.wrap(text, width - 2, initial_indent="  ", subsequent_indent="  ")), style="dim")
 
 
@@ -54,12 +54,12 @@ def _table(found: Board, width: int) -> Table:
     rows = (*found.rows, *found.below)
     decimals = screen.places([r.estimate for r in rows], min((r.stderr for r in rows if r.stderr), default=None))
     left = [_cells(r, decimals) for r in rows]
-    names = ("   #", "exp", "commit", "est.", "±", "raw", "n", "state", "agent", "kind", "lines")
+    names = ("   #", "exp", "commit", "est.", "±", "raw", "n", "P", "state", "agent", "kind", "lines")
     wide = [max(len(str(c[i])) for c in (names, *left)) for i in range(len(names))]
     room = max(12, width - sum(wide) - 2 * len(names))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for i, name in enumerate(names):
-        right = name in ("   #", "n", "lines")
+        right = name in ("   #", "n", "P", "lines")
         table.add_column(name, justify="right" if right else "default", no_wrap=True, width=wide[i])
     table.add_column("what", width=room, overflow="fold")
     for number, (row, cells) in enumerate(zip(rows, left, strict=True)):
@@ -74,7 +74,7 @@ def _cells(row: Row, decimals: int) -> tuple[Text | str, ...]:
     lines = "—" if given else screen.signed(row.lines, 0) if row.lines else "0"
     return (
         f"{row.rank or '':>4}", row.experiment, screen.sha(row.commit), screen.fixed(row.estimate, decimals),
-        screen.error(row.stderr, decimals), screen.fixed(row.score, decimals), str(row.runs), screen.state(row.state),
+        screen.error(row.stderr, decimals), screen.fixed(row.score, decimals), str(row.runs), screen.chance(row.p_real), screen.state(row.state),
         screen.shorter(screen.clean(row.agent), 16) or "—", "—" if given else row.kind, lines,
     )  # fmt: skip
 

@@ -162,7 +162,8 @@ def _now(card: Card) -> str:
     d = _decimals(card)
     runs = f"{screen.many(e.runs, 'run')}, raw mean {screen.fixed(e.raw, d)}"
     expected = f" · expected {screen.fixed(e.expect, d)}" if e.expect is not None else ""
-    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){expected}"
+    p = f" · P(a gain) {screen.chance(card.row.p_real)}" if card.row.p_real is not None else ""
+    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){p}{expected}"
 
 
 def _children(card: Card) -> str:

@@ -50,6 +50,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
     for label, left, right in (
         ("campaign", _campaign(s), _coordinator(s, host)),
         ("best", _best(s), _baseline(s)),
+        ("", _whose(s), ""),
         ("noise", _noise(s), ""),
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
@@ -157,13 +158,30 @@ def _baseline(s: Snapshot) -> str:
     )
 
 
+def _whose(s: Snapshot) -> str:
+    """Of what best gained, how much is constants' and how much code's doing."""
+    if s.gains is None:
+        return ""
+    d = _decimals(s)
+    return f"gained {screen.fixed(s.gains.total, d)}: {screen.signed(s.gains.const, d)} by constants, {screen.signed(s.gains.code, d)} by code"
+
+
 def _noise(s: Snapshot) -> str:
     if s.sd is None or s.detectable is None:
         return ""
+    if s.exact:
+        return f"none: {s.df + 1:.0f} runs of the same came out alike ({screen.hardware(s.hardware)})"
     d = _decimals(s)
-    where = screen.hardware(s.hardware)
+    more = [f"{screen.hardware(s.hardware)}, {s.df:.0f} df"]
+    repeat, alike = ((s.noise or {}).get(name) for name in ("repeat", "alike"))
+    more += [f"same seed {screen.error(repeat, d)}"] if repeat is not None else []
+    more += (
+        [f"compared on the same seeds {screen.error(s.noise['spread'], d)}"]
+        if s.noise and alike and alike["clear"]
+        else []
+    )
     return (
-        f"seeds sd {screen.error(s.sd, d)} ({where}, {s.df:.0f} df): one run against one run tells "
+        f"seeds sd {screen.error(s.sd, d)} ({', '.join(more)}): one run against one run tells "
         f"{screen.fixed(s.detectable, d)} apart, not less"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from swarm.coordinator import seeding
 from swarm.coordinator.world import World
 from swarm.repo import Conflict, Damaged, Failed, replay, verify
 from swarm.research.experiment import Agent, Experiment
@@ -114,7 +115,7 @@ def settle_binding(w: World, e: Experiment, agent: Agent | None, bound: Bound, k
         _answer(w, e, agent, twin, bound.parent, klass)
         return None
     purpose = "person" if e.agent == "you" else "screen"
-    w.ledger.add_run(e.id, purpose, klass, key, w.now)
+    w.ledger.add_run(e.id, purpose, klass, key, w.now, seeding.screening(w, e.id, klass))
     return w.ledger.experiment(e.id)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from swarm.coordinator import baseline, judge
+from swarm.coordinator import baseline, figures, judge
 from swarm.coordinator.dispatch import UNSTARTED, run_lock
-from swarm.coordinator.world import World
+from swarm.coordinator.world import NO_CHANGE, World
 from swarm.ports import Outcome, Ticket
 from swarm.research.experiment import Experiment, Run
 from swarm.runner.spec import RunResult
@@ -91,7 +91,9 @@ def _believe(w: World, run: Run) -> None:
     """The new run's place among the beliefs, and every estimate that it moves."""
     e = w.ledger.experiment(run.experiment)
     assert run.score is not None and run.klass is not None
-    w.beliefs.add(e.id, e.parent, e.bound or 0, run.klass, w.sign * run.score)
+    kind = "" if e.origin in NO_CHANGE else e.kind
+    w.beliefs.add(e.id, e.parent, e.bound or 0, run.klass, w.sign * run.score, run.seed, kind)
+    w.beliefs.refit()
     n, mean = w.ledger.rows(
         "SELECT COUNT(*), AVG(score) FROM runs WHERE experiment=? AND status='finished' AND klass=?",
         e.id,
@@ -102,7 +104,18 @@ def _believe(w: World, run: Run) -> None:
         e.id, runs=n, raw=mean, klass=e.klass or run.klass, steps=run.steps, params_m=run.params_m,
         peak_vram_mb=run.peak_vram_mb, tokens_s=speed,
     )  # fmt: skip
+    if run.klass == w.home != (e.klass or run.klass):
+        _at_home(w, e.id)
     write_estimates(w, run.klass)
+
+
+def _at_home(w: World, ident: str) -> None:
+    """Screened on other hardware, and now measured where best is judged: from here on that is its score."""
+    home = w.home
+    losses = w.beliefs.losses(ident, home)
+    raw = w.sign * sum(losses) / len(losses)
+    w.set_experiment(ident, klass=home, key=w.key(home), runs=len(losses), raw=raw)
+    w.stored.setdefault(home, {}).pop(ident, None)  # its estimate is written anew
 
 
 def write_estimates(w: World, klass: int) -> None:
@@ -111,6 +124,8 @@ def write_estimates(w: World, klass: int) -> None:
         home = w.ledger.value("SELECT klass FROM experiments WHERE id=?", ident)
         if home == klass:
             w.set_experiment(ident, estimate=w.sign * belief.m, stderr=belief.v**0.5)
+            if w.kept is not None and ident in w.kept:
+                figures.gained(w, ident, klass)
 
 
 def settle(w: World, run: Run) -> None:
@@ -120,6 +135,8 @@ def settle(w: World, run: Run) -> None:
         baseline.review(w, e)
     elif e.verdict is None and e.origin not in ("baseline",):
         judge.judge(w, e, run)
+    if run.score is not None:
+        figures.renew(w)
     w.say("measured", e.agent, e.id, run=run.id, score=run.score, purpose=run.purpose)
     w.dirty = True
 

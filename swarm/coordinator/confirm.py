@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-from swarm.coordinator import promote
+from swarm.coordinator import promote, seeding, verify
 from swarm.coordinator.world import World
+from swarm.research.confirming import Gate, decide
 from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.judging import p_less
 
-MOST = 4  # runs of a candidate; then it did not hold
-RUNS = 2  # before a promotion
+ENOUGH = 2  # crashes of what never ran in a class
 CLOSE = 200  # candidates looked at
+FEW = 8  # of each other kind of hardware
 OVER = "status IN ('finished','crashed')"  # word for word as the index says it
-IDLE_RUNS = 12  # an idle slot measures best and baseline up to so many times
 
 
 def review(w: World) -> bool:
@@ -41,8 +41,8 @@ def _overtaken(w: World) -> bool:
         mine, best, parent = (w.beliefs.of(i, w.home) for i in (e.id, w.campaign.best, e.parent))
         if mine is None or best is None or parent is None or mine.m < best.m:
             continue
-        n, p = len(w.beliefs.losses(e.id, w.home)), p_less(mine, best)
-        if n >= RUNS and p_less(mine, parent) < 0.5:
+        n, p = len(w.beliefs.losses(e.id, w.home)), chance(w, e.id)
+        if n >= w.policy.confirm_runs and p_less(mine, parent) < 0.5:
             did = _drop(w, e, p, n, f"P(better than best) {p:.2f} after {n} runs")
     return did
 
@@ -59,31 +59,76 @@ def next_candidate(w: World) -> Experiment | None:
         f"ORDER BY estimate {order} LIMIT ?", w.campaign.id, home, CLOSE
     )  # fmt: skip
     believed = [(b.m, e) for e in rows if e.id != best and (b := w.beliefs.of(e.id, home)) is not None and b.m < mine.m]
-    confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= RUNS]
-    # what has its second run is decided before the next one is looked at: a stream of finds must not hold best up
-    return min(confirmed or believed, key=lambda pair: (pair[0], pair[1].id))[1] if believed else None
+    confirmed = [pair for pair in believed if len(w.beliefs.losses(pair[1].id, home)) >= w.policy.confirm_runs]
+    # what has its confirming run is decided before the next one is looked at: a stream of finds must not hold best up
+    some = confirmed or [*(pair for pair in believed if _hopeful(w, pair[1])), *_abroad(w, mine.m)]
+    return min(some, key=lambda pair: (pair[0], pair[1].id))[1] if some else None
+
+
+def _hopeful(w: World, e: Experiment) -> bool:
+    """What would have to surprise is not worth a run while there are others: it stays as it is, unconfirmed."""
+    return chance(w, e.id) >= w.policy.confirm_drop
+
+
+def _abroad(w: World, best: float) -> list[tuple[float, Experiment]]:
+    """Kept on other hardware, never measured in the home class, and further beyond the baseline there than best is here.
+
+    With the loss that would mean at home: only a run there can say.
+    """
+    home, given = w.home, w.campaign.baseline
+    others = {s.klass for s in w.slots()} - {home}
+    base = w.beliefs.of(given, home)
+    if not others or base is None:
+        return []
+    found = []
+    for klass in others:
+        there = w.beliefs.of(given, klass)
+        where = (
+            "WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL ORDER BY estimate"
+        )
+        order = "ASC" if w.campaign.better == "lower" else "DESC"
+        for e in w.ledger.all(Experiment, f"{where} {order} LIMIT ?", w.campaign.id, klass, FEW) if there else ():
+            b = w.beliefs.of(e.id, klass)
+            if b is None or there is None or w.beliefs.losses(e.id, home) or hopeless(w, e.id, home):
+                continue
+            if (loss := base.m + b.m - there.m) < best:
+                found.append((loss, e))
+    return found
 
 
 def _decide(w: World, e: Experiment) -> bool:
     """Returns whether something was decided (look again), False when runs are still to come."""
-    home, best = w.home, w.campaign.best
-    n = len(w.beliefs.losses(e.id, home))
-    a, b = w.beliefs.of(e.id, home), w.beliefs.of(best, home)
-    assert a and b
-    p = p_less(a, b)
+    home = w.home
+    n, p = len(w.beliefs.losses(e.id, home)), chance(w, e.id)
     runs = w.ledger.all(Run, "WHERE experiment=? AND purpose='confirm'", e.id)
     if any(r.status == "crashed" for r in runs):
         return _drop(w, e, p, n, "it crashed when measured again")
-    if n >= RUNS and p >= 0.5:
+    word = decide(n, p, gate(w))
+    if word == "promote":
         promote.promote(w, e.id, "confirmation", p)
         return True
-    if n >= MOST or (n >= RUNS and p < 0.3):
+    if word == "drop":
         return _drop(w, e, p, n, f"P(better than best) {p:.2f} after {n} runs")
     if not any(r.status in ("queued", "running") for r in runs):
         with w.ledger.tx():
-            ident = w.ledger.add_run(e.id, "confirm", home, w.key(home), w.now)
+            ident = w.ledger.add_run(e.id, "confirm", home, w.key(home), w.now, seeding.confirming(w, e.id, home))
             w.say("confirming", e.agent, e.id, run=ident)
     return False
+
+
+def gate(w: World) -> Gate:
+    p = w.policy
+    return Gate(p.confirm_runs, p.confirm_most, p.confirm_p, p.confirm_drop)
+
+
+def chance(w: World, ident: str) -> float:
+    """P(better than best) in the home class. What was built on best is better where its own effect is a gain."""
+    home, best = w.home, w.campaign.best
+    node = w.beliefs.nodes.get(ident)
+    if node is not None and node.parent == best and (effect := w.beliefs.effect(ident, home)) is not None:
+        return effect.gain if w.policy.confirm_by == "gain" else effect.better
+    a, b = w.beliefs.of(ident, home), w.beliefs.of(best, home)
+    return p_less(a, b) if a is not None and b is not None else 0.0
 
 
 def _drop(w: World, e: Experiment, p: float, n: int, why: str) -> bool:
@@ -113,7 +158,7 @@ def withdraw(w: World) -> bool:
         promote.withdraw(w, standing, 0.0)
         return True
     a, b = w.beliefs.of(best, home), w.beliefs.of(standing.previous, home)
-    if a is None or b is None or len(w.beliefs.losses(best, home)) < RUNS or p_less(a, b) >= 0.5:
+    if a is None or b is None or len(w.beliefs.losses(best, home)) < w.policy.confirm_runs or p_less(a, b) >= 0.5:
         return False
     promote.withdraw(w, standing, p_less(a, b))
     return True
@@ -126,7 +171,7 @@ def hopeless(w: World, ident: str, klass: int) -> bool:
     crashed = w.ledger.value(
         "SELECT COUNT(*) FROM runs WHERE experiment=? AND klass=? AND status='crashed'", ident, klass
     )
-    return int(crashed) >= RUNS
+    return int(crashed) >= ENOUGH
 
 
 def may_run(w: World, run: Run, slot: Slot) -> bool:
@@ -174,16 +219,16 @@ def rested(w: World, slot: Slot) -> bool:
 
 
 def idle_run(w: World, slot: Slot) -> Run | None:
-    """A slot with nothing to do for a while measures what everything is compared with: the baseline and best."""
+    """A slot with nothing to do for a while measures something again (see verify)."""
     if not rested(w, slot):
         return None
-    open_ones = {r.experiment for r in w.ledger.open_runs("queued", "running")}
-    targets = {str(t) for t in {w.campaign.baseline, w.campaign.best} - open_ones - {None}}
-    counted = sorted((len(w.beliefs.losses(t, slot.klass)), t) for t in targets if not hopeless(w, t, slot.klass))
-    if not counted or counted[0][0] >= IDLE_RUNS:
+    busy = {r.experiment for r in w.ledger.open_runs("queued", "running")}
+    busy |= {i for i in (w.campaign.baseline, w.campaign.best) if i is not None and hopeless(w, i, slot.klass)}
+    chosen = verify.choose(w, slot, busy)
+    if chosen is None:
         return None
     with w.ledger.tx():
-        ident = w.ledger.add_run(counted[0][1], "reference", slot.klass, w.key(slot.klass), w.now)
+        ident = w.ledger.add_run(chosen[0], "reference", slot.klass, w.key(slot.klass), w.now, chosen[1])
     return w.ledger.run(ident)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import confirm, sound
+from swarm.coordinator import confirm, seeding, sound
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -134,7 +134,9 @@ def _reference(w: World, tip: str, slot: Slot) -> Run | None:
     if open_ones:
         return None
     with w.ledger.tx():
-        ident = w.ledger.add_run(tip, "reference", slot.klass, w.key(slot.klass), w.now)
+        ident = w.ledger.add_run(
+            tip, "reference", slot.klass, w.key(slot.klass), w.now, seeding.studying(w, tip, slot.klass)
+        )
     return w.ledger.run(ident)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from swarm.coordinator import figures
 from swarm.coordinator.world import World
 from swarm.research.experiment import Agent, Experiment, Run
 from swarm.research.judging import Belief, p_better, verdict
@@ -23,14 +24,15 @@ def judge(w: World, e: Experiment, run: Run) -> None:
     against, parent = _measured(w, e.parent, run.klass)
     if parent is None:
         return  # of all that it comes from nothing was measured in this class: a run in another one may tell
-    losses = w.beliefs.losses(e.id, run.klass)
-    p = p_better(sum(losses) / len(losses), len(losses), parent, w.beliefs.noise(run.klass).sd)
+    mine = w.beliefs.measured(e.id, run.klass)
+    p = p_better(mine.m, 1, parent, mine.v**0.5)
     broken = _limit(w, run)
     word = "discard" if broken else verdict(p, e.lines)
-    score = sum(losses) / len(losses)
-    reason = broken or f"{w.task.metric.name} {w.sign * score:.6g} against {against}'s {w.sign * parent.m:.6g}"
+    reason = broken or f"{w.task.metric.name} {w.sign * mine.m:.6g} against {against}'s {w.sign * parent.m:.6g}"
     w.set_experiment(e.id, parent_m=w.sign * parent.m, parent_v=parent.v)
-    _freeze(w, e, word, reason, p, score - parent.m)
+    _freeze(w, e, word, reason, p, mine.m - parent.m)
+    if word == "keep":
+        figures.gained(w, e.id, run.klass)
     if word == "keep" and e.agent is not None:
         author = w.ledger.agent(w.campaign.id, e.agent)
         if author is not None and author.kind != "person":

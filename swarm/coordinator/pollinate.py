@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm.coordinator import confirm, judge
+from swarm.coordinator import confirm, judge, seeding
 from swarm.coordinator.world import LIVE, World
 from swarm.research.experiment import Agent, Run
 from swarm.research.pollination import behind, lineage, own_changes
@@ -91,7 +91,7 @@ def settled(w: World, agent: Agent) -> bool:
 
 def _reference(w: World, best: str) -> None:
     if not w.ledger.all(Run, "WHERE experiment=? AND status IN ('queued','running')", best):
-        w.ledger.add_run(best, "reference", w.home, w.key(w.home), w.now)
+        w.ledger.add_run(best, "reference", w.home, w.key(w.home), w.now, seeding.studying(w, best, w.home))
 
 
 def outlook(w: World) -> dict[str, Any]:

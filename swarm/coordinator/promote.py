@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from swarm.coordinator import confirm, once, pollinate
+from swarm.coordinator import confirm, once, pollinate, seeding
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.research.experiment import Experiment, Promotion
@@ -118,11 +118,11 @@ def _move_by_person(w: World, e: Experiment, hold: bool) -> dict[str, Any]:
 
 def _confirm_afterwards(w: World, e: Experiment) -> bool:
     """What a person promoted on one run is measured again, while there are slots to do it."""
-    missing = confirm.RUNS - len(w.beliefs.losses(e.id, w.home))
+    missing = w.policy.confirm_runs - len(w.beliefs.losses(e.id, w.home))
     if missing <= 0 or w.campaign.state != "searching":
         return False
     for _ in range(missing):
-        w.ledger.add_run(e.id, "person", w.home, w.key(w.home), w.now)
+        w.ledger.add_run(e.id, "person", w.home, w.key(w.home), w.now, seeding.confirming(w, e.id, w.home))
     return True
 
 

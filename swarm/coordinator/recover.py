@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swarm.coordinator.planting import plant, refs_follow, torn
 from swarm.coordinator.watch import start_agents
-from swarm.coordinator.world import LIVE, World
+from swarm.coordinator.world import LIVE, NO_CHANGE, World
 
 
 def load(w: World) -> None:
@@ -15,12 +15,13 @@ def load(w: World) -> None:
     if not w.has_campaign:
         return
     w.beliefs.load(
-        (ident, parent, bound or 0, klass, w.sign * score)
-        for ident, parent, bound, klass, score in w.ledger.rows(
-            "SELECT e.id, e.parent, e.bound, r.klass, r.score FROM runs r JOIN experiments e ON e.id=r.experiment "
+        (ident, parent, bound or 0, klass, w.sign * score, seed, "" if origin in NO_CHANGE else kind)
+        for ident, parent, bound, klass, score, seed, kind, origin in w.ledger.rows(
+            "SELECT e.id, e.parent, e.bound, r.klass, r.score, r.seed, e.kind, e.origin FROM runs r JOIN experiments e ON e.id=r.experiment "
             "WHERE e.campaign=? AND r.status='finished' ORDER BY e.bound, r.id", w.campaign.id
         )
     )  # fmt: skip
+    w.beliefs.refit()
 
 
 def recover(w: World) -> None:

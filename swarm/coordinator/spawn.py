@@ -41,6 +41,7 @@ def spawn(
             w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
     commit, notes = w.commit_of(w.campaign.best or "") if running else "", []
     if not running:
+        _judging_hardware(Policy.model_validate(policy or {}), slots)
         w.hub.create()
         commit, note = w.hub.seed(wanted.path, wanted.rev)
         _has_files(w, commit, wanted)
@@ -151,6 +152,16 @@ def _slots(w: World, slots: list[dict[str, Any]]) -> None:
         values = {"klass": klass, "devices": slot["devices"], "agent": None, "state": "open", "free_since": w.now}
         if not w.ledger.change("slots", where, **values):
             w.ledger.add("slots", **where, **values)
+
+
+def _judging_hardware(policy: Policy, slots: list[dict[str, Any]]) -> None:
+    """Raises Refused where no slot is of the hardware that the campaign names."""
+    named, there = policy.confirm_on, sorted({str(s["accelerator"]) for s in slots})
+    if named and not any(named.lower() in name.lower() for name in there):
+        raise Refused(
+            f"best is to be judged on {named}, and no slot is one: there is {', '.join(there)}.",
+            "Name one of them in swarm.yaml: policy: {confirm_on: …}, or leave it out",
+        )
 
 
 def add_agent(w: World, wish: dict[str, Any]) -> None:

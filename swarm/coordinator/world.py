@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from swarm.config import Policy, Task
-from swarm.coordinator.beliefs import Beliefs
+from swarm.coordinator.beliefs import Beliefs, Rules
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
+from swarm.research import hardware
 from swarm.research.experiment import Agent, Campaign, Experiment, Slot
 from swarm.research.judging import Belief
 from swarm.workspace import Workspace
 
 T = TypeVar("T")
+NO_CHANGE = ("baseline", "blank", "imported")  # origins of what says nothing about how large effects of changes are
 LIVE = ("starting", "thinking", "waiting", "limited", "crashed")
 
 
@@ -44,6 +46,8 @@ class World:
     timers: dict[str, float] = field(default_factory=dict)
     measured_from: tuple[str, float, float] | None = None  # the rule's text, its seconds so far, and `awake` of then
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
+    kept: dict[str, float] | None = None  # P(a gain) of what was kept; None: to be read
+    figures: dict[str, str] = field(default_factory=dict)  # as the ledger has them
     _campaign: Campaign | None = None
     _task: tuple[str, Task] | None = None
     _read: dict[tuple[str, ...], tuple[int, list[Any]]] = field(default_factory=dict)  # under which mark, and what
@@ -71,8 +75,8 @@ class World:
         """Read campaign and beliefs anew (after a transaction that failed)."""
         self._campaign = None
         self._read.clear()
-        self.beliefs = Beliefs()
-        self.stored = {}
+        self.beliefs = Beliefs(self._rules() if self.has_campaign else Rules())
+        self.stored, self.kept, self.figures = {}, None, {}
         self.dirty = True
 
     @property
@@ -85,6 +89,10 @@ class World:
     @property
     def policy(self) -> Policy:
         return Policy.model_validate(json.loads(self.campaign.task)["policy"])
+
+    def _rules(self) -> Rules:
+        p = self.policy
+        return Rules(p.shrink, p.prior == "fitted", p.noise_prior, "off" if self.task.seed == "none" else p.paired)
 
     @property
     def sign(self) -> float:
@@ -162,12 +170,17 @@ class World:
 
     @property
     def home(self) -> int:
-        """The hardware class that judges `best`: the one with the most slots (of closed ones too)."""
-        found = self.ledger.value(
-            "SELECT klass FROM slots WHERE campaign=? GROUP BY klass ORDER BY COUNT(*) DESC, klass LIMIT 1",
-            self.campaign.id,
+        """The hardware class that judges `best`: the one named, else the one with the most slots (of closed ones too)."""
+        if (known := self.once(("home",), self._homes)) and known[0] is not None:
+            return known[0]
+        return 0
+
+    def _homes(self) -> list[int | None]:
+        sql = (
+            "SELECT s.klass, c.accelerator, COUNT(*) FROM slots s JOIN classes c ON c.id=s.klass "
+            "WHERE s.campaign=? GROUP BY s.klass"
         )
-        return int(found or 0)
+        return [hardware.home(self.ledger.rows(sql, self.campaign.id), self.policy.confirm_on)]
 
     def key(self, klass: int) -> str:
         """Scores are compared only under one key: class, budget and what is scored (the caches' fingerprint)."""

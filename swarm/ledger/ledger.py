@@ -133,11 +133,13 @@ class Ledger:
             raise KeyError(ident)
         return found
 
-    def add_run(self, experiment: str, purpose: str, klass: int | None, key: str | None, now: float) -> int:
-        """Queue a run. Its seed is another one for every run of the ledger."""
+    def add_run(
+        self, experiment: str, purpose: str, klass: int | None, key: str | None, now: float, seed: int | None = None
+    ) -> int:
+        """Queue a run. Without a `seed` it has one that no other run of the ledger has."""
         ident = int(self.value("SELECT COALESCE(MAX(id), 0) + 1 FROM runs"))
         return self.add(
-            "runs", id=ident, experiment=experiment, purpose=purpose, seed=ident, klass=klass, key=key,
+            "runs", id=ident, experiment=experiment, purpose=purpose, seed=ident if seed is None else seed, klass=klass, key=key,
             status="queued", queued=now,
         )  # fmt: skip
 
@@ -157,6 +159,18 @@ class Ledger:
             "events", campaign=campaign, at=at, kind=kind, agent=agent, experiment=experiment,
             data=json.dumps(data, ensure_ascii=False),
         )  # fmt: skip
+
+    def figure(self, campaign: int, name: str) -> Any:
+        """What was computed last for screens; None when nothing was."""
+        text = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
+        return None if text is None else json.loads(text)
+
+    def set_figure(self, campaign: int, name: str, value: Any, at: float) -> None:
+        self.db.execute(
+            "INSERT INTO figures (campaign, name, value, at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (campaign, name) DO UPDATE SET value=excluded.value, at=excluded.at",
+            (campaign, name, json.dumps(value), at),
+        )
 
     def set_ref(self, name: str, commit: str) -> None:
         self.db.execute(

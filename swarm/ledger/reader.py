@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from swarm.errors import SwarmError
 from swarm.ledger.connection import open_reader
 from swarm.ledger.ledger import TABLES, columns
+from swarm.research import hardware
 from swarm.research.experiment import (
     PURPOSES,
     VERDICTS,
@@ -104,6 +106,11 @@ class Reader:
         """What was built on it, the oldest first."""
         return [i for (i,) in self.db.execute("SELECT id FROM experiments WHERE parent=? LIMIT ?", (experiment, most))]
 
+    def figure(self, campaign: int, name: str) -> Any:
+        """What the coordinator computed last for screens; None when nothing was."""
+        text = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
+        return None if text is None else json.loads(text)
+
     def going(self, campaign: int) -> list[tuple[Run, str | None]]:
         """Runs that are under way, with the agent whose experiment it is."""
         runs = self.all(Run, "WHERE status IN ('queued','running') AND status='running' ORDER BY id")
@@ -148,10 +155,10 @@ class Reader:
     # --- sums -------------------------------------------------------------------------------------------------
 
     def home(self, campaign: int) -> int | None:
-        """The hardware class that judges best: the one with the most slots."""
-        sql = "SELECT klass FROM slots WHERE campaign=? GROUP BY klass ORDER BY COUNT(*) DESC, klass LIMIT 1"
-        found = self.value(sql, campaign)
-        return None if found is None else int(found)
+        """The hardware class that judges best: the one that the campaign names, else the one with the most slots."""
+        sql = "SELECT s.klass, c.accelerator, COUNT(*) FROM slots s JOIN classes c ON c.id=s.klass WHERE s.campaign=? GROUP BY s.klass"
+        named = self.value("SELECT json_extract(task, '$.policy.confirm_on') FROM campaigns WHERE id=?", campaign)
+        return hardware.home(self.rows(sql, campaign), named)
 
     def top(
         self, campaign: Campaign, klass: int | None, n: int, raw: bool = False, everything: bool = False

@@ -1,32 +1,23 @@
 """Deciding under noise. Everything here is a loss: lower is better.
 
-The posterior of an effect under a normal prior, and the pooled standard deviation of repeated measurements, are the
-textbook ones (Gelman et al., Bayesian Data Analysis, 3rd ed., ch. 2). Showing the shrunk value instead of the raw one is
+The posterior of an effect under a normal prior is the textbook one (Gelman et al., Bayesian Data Analysis, 3rd ed., ch. 2);
+under the prior that was fitted to the campaign: `effects.py`. Showing the shrunk value instead of the raw one is
 the remedy for the optimiser's curse (Smith & Winkler, Management Science 2006).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarm.research.effects import Effects, believe
+from swarm.research.noise import Noise as Noise
+from swarm.research.noise import pooled as pooled
+from swarm.research.seeds import Seeds
+
 LIMIT = 1.0  # standard errors by which an estimate is shrunk at most
-FLOOR = 1e-6  # the noise of what always measures the same: nothing is divided by zero
 TIE = (0.45, 0.55)  # P strictly between these is a tie: fewer lines win
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Standard deviation of one run about another of the same commit, and the degrees of freedom behind it."""
-
-    sd: float
-    df: float
-
-    @property
-    def exact(self) -> bool:
-        """Whether all that was repeated came out the same: a number is then what it is, and no luck to be discounted."""
-        return self.df > 0 and self.sd <= FLOOR
 
 
 @dataclass(frozen=True)
@@ -37,40 +28,54 @@ class Belief:
     v: float
 
 
-def pooled(
-    groups: Iterable[Sequence[float]], prior_sd: float | None = None, prior_df: float = 2.0, floor: float = FLOOR
-) -> Noise:
-    """Pooled sd of groups of repeated measurements: s² = Σ(nᵢ−1)sᵢ² / Σ(nᵢ−1), with a weak prior if one is given."""
-    squares, df = (prior_sd**2 * prior_df, prior_df) if prior_sd is not None else (0.0, 0.0)
-    for group in groups:
-        if len(group) < 2:
-            continue
-        mean = math.fsum(group) / len(group)
-        squares += math.fsum((x - mean) ** 2 for x in group)
-        df += len(group) - 1
-    return Noise(max(floor, math.sqrt(squares / df)) if df else floor, df)
+def measured(runs: Sequence[tuple[int, float]], sd: float, seeds: Seeds | None = None) -> Belief:
+    """The mean of some runs (seed and loss; at least one) and its variance, without what their seeds do to all alike."""
+    if seeds is None:
+        return Belief(math.fsum(x for _, x in runs) / len(runs), sd * sd / len(runs))
+    seen = [seeds.corrected(seed, loss) for seed, loss in runs]
+    weight = math.fsum(1 / v for _, v in seen)
+    return Belief(math.fsum(x / v for x, v in seen) / weight, 1 / weight)
 
 
-def posterior(parent: Belief | None, mean: float, n: int, sd: float, tau: float) -> Belief:
+def posterior(
+    parent: Belief | None,
+    mean: float,
+    n: int,
+    sd: float,
+    tau: float,
+    limit: float = LIMIT,
+    prior: Effects | None = None,
+) -> Belief:
     """The parent's belief widened by the effect's prior N(0, tau²), updated by the mean of n runs of noise sd.
 
     Without a parent the prior is flat. `n` is at least 1. An effect far beyond the prior is not shrunk away: the estimate
-    stays within LIMIT standard errors of the mean of its own runs (limited translation: Efron & Morris, Journal of the
+    stays within `limit` standard errors of the mean of its own runs (limited translation: Efron & Morris, Journal of the
     American Statistical Association 67, 1972). Else a child without any effect would look better than a parent that
-    was shrunk too far.
+    was shrunk too far. A fitted `prior` of effects needs no such limit (its widths reach as far as the finds) and takes the
+    place of tau.
     """
     own = sd * sd / n
     if parent is None:
         return Belief(mean, own)
-    prior = parent.v + tau * tau
-    if own + prior == 0.0:
+    if prior is not None and own > 0.0:
+        return _fitted(parent, mean, own, prior)
+    before = parent.v + tau * tau
+    if own + before == 0.0:
         return Belief(mean, 0.0)
-    weight = prior / (prior + own)
+    weight = before / (before + own)
     shift = (1 - weight) * (parent.m - mean)
-    most = LIMIT * math.sqrt(own)
+    most = limit * math.sqrt(own)
     if abs(shift) > most:
         return Belief(mean + math.copysign(most, shift), own)
     return Belief(mean + shift, weight * own)
+
+
+def _fitted(parent: Belief, mean: float, own: float, prior: Effects) -> Belief:
+    """Parent + effect, seen with an error of variance `own`: of what was seen beyond the effect, the error has its share."""
+    whole = own + parent.v
+    effect = believe(prior, mean - parent.m, whole)
+    share = own / whole
+    return Belief(mean - share * (mean - parent.m - effect.m), share * share * effect.v + share * parent.v)
 
 
 def p_better(mean: float, n: int, parent: Belief, sd: float) -> float:

@@ -10,8 +10,10 @@ from swarm import procs
 from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
-from swarm.research.judging import detectable, pooled
-from swarm.views.ranking import JUDGED, Judge, Row, verdicts
+from swarm.research.judging import detectable
+from swarm.research.noise import Noise, pooled
+from swarm.views.gains import Gains, gains
+from swarm.views.ranking import JUDGED, Judge, Row, real, verdicts
 from swarm.workspace import Workspace
 
 PROBLEMS = 4  # of the last hour, shown at once
@@ -103,6 +105,12 @@ class Snapshot:
     agents: tuple[AgentRow, ...]
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
+    exact: bool = False  # nothing is noisy: what was measured again came out the same
+    noise: dict[str, Any] | None = (
+        None  # of the seed, of the same seed again, what seeds do to all; see coordinator/figures.py
+    )
+    effects: dict[str, Any] | None = None  # the prior fitted to what was judged, by kind
+    gains: Gains | None = None
 
 
 def alive(workspace: Workspace) -> bool:
@@ -130,27 +138,30 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
         agents = reader.agents(campaign.id)
-        noise = pooled(reader.repeats(campaign, home), None) if home is not None else None
+        told = judge.sure.noise.get(home) if home is not None else None
+        noise = Noise(told["sd"], told["df"], told["exact"]) if told else pooled(reader.repeats(campaign, home))
         spent = reader.busy(campaign, at)
         standing = judge.standing()
         going = tuple(
             Going(r.id, r.experiment, a, r.purpose, r.seed, r.slot, r.started) for r, a in reader.going(campaign.id)
         )
         owned = {s.id for s in slots if s.agent}
-        known = noise if noise is not None and noise.df > 0 else None
+        known = noise if noise.df > 0 else None
+        spread = told["spread"] if told else noise.sd
         return Snapshot(
             at=at, campaign=campaign, alive=alive, stop=_stop(campaign, at), best=judge.of(campaign.best),
             promotion=next((p for p in reversed(standing) if p.experiment == campaign.best), None),
             baseline=judge.of(campaign.baseline), hardware=judge.hardware(home), sd=known.sd if known else None,
-            df=known.df if known else 0.0, detectable=detectable(known.sd) if known else None,
+            df=known.df if known else 0.0, detectable=detectable(spread) if known else None,
             device="core" if slots and slots[0].devices.startswith("cpu") else "gpu", slots=len(slots),
             busy=_share(campaign, slots, spent, at), slot_seconds=spent, runs=reader.measured(campaign),
-            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=reader.real(campaign.id),
+            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=real(judge.sure, reader, campaign),
             discarded=count.get("discard", 0), crashed=count.get("crash", 0),
             other=sum(count.get(v, 0) for v in ("conflict", "answered", "cancelled")), promoted=len(standing),
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
+            exact=bool(known and known.exact), noise=told, effects=reader.figure(campaign.id, "effects"), gains=gains(reader, campaign),
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from swarm.ledger.reader import Reader
 from swarm.research.experiment import Campaign, Experiment, Promotion
 from swarm.research.judging import Belief, p_less
 from swarm.research.leaderboard import state_of
+from swarm.views.gains import Gains, Sure, gains
 
 JUDGED = ("keep", "discard", "crash")
 
@@ -33,6 +34,7 @@ class Row:
     peak_vram_mb: float | None
     measured_by: str
     description: str
+    p_real: float | None = None  # P(its own change is a gain) by all its runs so far; p_better is as judged
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Board:
     real: float  # how many of the kept are really better than what they changed
     elsewhere: int  # measured experiments on other hardware, not comparable
     raw: bool
+    gains: Gains | None = None
 
 
 class Judge:
@@ -58,6 +61,7 @@ class Judge:
         self.reader = reader
         self.campaign = campaign
         self.sign = 1.0 if campaign.better == "lower" else -1.0
+        self.sure = Sure(reader, campaign)
         self.promotions = reader.promotions(campaign.id)
         self.promoted = {p.experiment for p in self.promotions}
         best = reader.experiment(campaign.best) if campaign.best else None
@@ -71,7 +75,7 @@ class Judge:
         state = state_of(e, self.campaign.best, self.promoted, self.campaign.baseline, p)
         return Row(
             rank, e.id, e.commit, e.agent, e.raw, e.estimate, e.stderr, e.runs, state, e.verdict, e.p_better, e.kind,
-            e.lines, self.hardware(e.klass), e.peak_vram_mb, e.measured_by, e.description,
+            e.lines, self.hardware(e.klass), e.peak_vram_mb, e.measured_by, e.description, self.sure.better(e),
         )  # fmt: skip
 
     def of(self, ident: str | None) -> Row | None:
@@ -108,9 +112,14 @@ def board(reader: Reader, n: int = 10, raw: bool = False, everything: bool = Fal
         elsewhere = int(reader.value(sql, campaign.id, home)) if many else 0
         return Board(
             campaign.metric, campaign.better, judge.hardware(home), tuple(rows), tuple(r for r in below if r),
-            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), reader.real(campaign.id),
-            elsewhere, raw,
+            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), real(judge.sure, reader, campaign),
+            elsewhere, raw, gains(reader, campaign),
         )  # fmt: skip
+
+
+def real(sure: Sure, reader: Reader, campaign: Campaign) -> float:
+    """How many of the kept changes are gains: the sum of their posteriors; of an older ledger, of what was judged."""
+    return reader.real(campaign.id) if sure.real is None else sure.real
 
 
 def verdicts(found: dict[str, int], reader: Reader, campaign: Campaign) -> dict[str, int]:

@@ -15,7 +15,7 @@ from tests.ledger.made import Night, made
 
 KEYS = [
     "rank", "experiment", "commit", "agent", "score", "estimate", "stderr", "runs", "state", "verdict", "p_better", "kind",
-    "lines", "hardware", "peak_vram_mb", "measured_by", "description",
+    "lines", "hardware", "peak_vram_mb", "measured_by", "description", "p_real",
 ]  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_the_board_is_a_hundred_wide_and_says_what_it_shows(
     leaderboard.run(workspace)
     lines = harmless(capsys.readouterr().out)
     assert (
-        lines[0] == '  val_bpb on H100 · est. = shrunk towards "no effect" · raw = mean of its runs · lower is better'
+        lines[0] == '  val_bpb on H100 · est. shrunk towards "no effect" · raw mean of n · P(a gain) · lower is better'
     )
     assert lines[1].split() == [
         "#",
@@ -52,6 +52,7 @@ def test_the_board_is_a_hundred_wide_and_says_what_it_shows(
         "±",
         "raw",
         "n",
+        "P",
         "state",
         "agent",
         "kind",

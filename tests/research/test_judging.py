@@ -13,10 +13,10 @@ from swarm.research.judging import (
     detectable,
     p_better,
     p_less,
-    pooled,
     posterior,
     verdict,
 )
+from swarm.research.noise import pooled
 
 NUMBERS = st.integers(-1000, 1000).map(lambda i: i / 100)
 SDS = st.integers(0, 500).map(lambda i: i / 100)
