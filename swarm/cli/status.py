@@ -18,6 +18,7 @@ from swarm.cli import screen
 from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
+from swarm.research.experiment import NO_WORKERS
 from swarm.views import AgentRow, Row, Snapshot, look
 from swarm.workspace import Workspace
 
@@ -198,7 +199,7 @@ def _money(s: Snapshot) -> str:
 
 
 def _agents(s: Snapshot, width: int) -> list[RenderableType]:
-    shown = [a for a in s.agents if a.kind != "person" or a.going or a.queued]
+    shown = [a for a in s.agents if a.kind not in NO_WORKERS or a.going or a.queued]
     if not shown:
         return []
     d = _decimals(s)
@@ -215,7 +216,7 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
         table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
     for a, row in zip(shown, rows, strict=False):
         slots = ",".join(a.slots) or (
-            "—" if a.kind == "person" or a.state == "stopped" else "idle" if a.idles else "pool"
+            "—" if a.kind in NO_WORKERS or a.state == "stopped" else "idle" if a.idles else "pool"
         )
         table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
@@ -223,7 +224,7 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
 
 
 def _on(a: AgentRow) -> Text:
-    if a.kind == "person":
+    if a.kind in NO_WORKERS:
         return Text("—")
     if a.rebasing:
         return Text("rebasing", "cyan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from swarm.coordinator import promote
+from swarm.coordinator import blanks, promote
 from swarm.coordinator.world import World
 from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.judging import p_less
@@ -74,6 +74,9 @@ def _decide(w: World, e: Experiment) -> bool:
     runs = w.ledger.all(Run, "WHERE experiment=? AND purpose='confirm'", e.id)
     if any(r.status == "crashed" for r in runs):
         return _drop(w, e, p, n, "it crashed when measured again")
+    if n >= RUNS and p >= 0.5 and e.origin == "blank":
+        blanks.promoted(w, e, p, n)
+        return True
     if n >= RUNS and p >= 0.5:
         promote.promote(w, e.id, "confirmation", p)
         return True

@@ -1,0 +1,294 @@
+"""What a factorial wave says: main effects, two-way interactions, the best cell. Everything is a loss: lower is better.
+
+Effects are those of Box, Hunter & Hunter, Statistics for Experimenters (2nd ed., ch. 5): of a factor with two levels the
+mean at the second minus the mean at the first, of a pair of these half the difference of the one's effects at the other's
+levels. With more levels it is each level's mean against the mean of all. They are found by least squares on sum-to-zero
+columns (Searle, Linear Models, ch. 5), each cell weighted by its runs, so that cells may be missing; what the cells that
+are there cannot tell is None. Standard errors come from the noise of the hardware class, not from the residuals: a wave is
+small, the class has seen many repeats.
+
+The value of a cell is shrunk towards what the factors say without their interactions, by the spread about it that noise
+does not explain (empirical Bayes: Efron & Morris, Journal of the American Statistical Association 70, 1975). Without that,
+the best of many cells is the luckiest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from swarm.research.judging import Belief, p_less
+
+Levels: TypeAlias = tuple[int, ...]
+Row: TypeAlias = dict[int, float]  # a line of the design matrix: column → value, zeros left out
+SMALL = 1e-9  # of a pivot, against what stood there before
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A measured combination: which level of each factor, the mean of its `n` runs."""
+
+    levels: Levels
+    mean: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Effect:
+    """`p`: the probability that it makes the loss smaller."""
+
+    value: float
+    se: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Main:
+    """One factor. `levels`: each level against the mean of all; `change`: second minus first, where there are two."""
+
+    levels: tuple[Effect | None, ...]
+    change: Effect | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How two factors change each other's effects. `at`: the levels where it is clearest; `sure`: beyond chance at 5 %."""
+
+    factors: tuple[int, int]
+    at: tuple[int, int]
+    effect: Effect
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """`cells`: what is believed of each measured cell, in the order given; `best`: which of them is lowest."""
+
+    main: tuple[Main, ...]
+    pairs: tuple[Pair, ...]
+    cells: tuple[Belief, ...]
+    best: int | None
+
+
+def design(counts: Sequence[int]) -> list[Levels]:
+    """All combinations of so many levels each; the last factor changes fastest."""
+    return list(itertools.product(*(range(n) for n in counts)))
+
+
+def analyse(counts: Sequence[int], cells: Sequence[Cell], sd: float) -> Analysis:
+    """What these cells say. `counts`: levels of each factor; `sd`: of one run about another of the same commit (may be 0)."""
+    if not cells:
+        return Analysis(tuple(Main((None,) * n, None) for n in counts), (), (), None)
+    there = [sorted({c.levels[f] for c in cells}) for f in range(len(counts))]
+    columns = _columns(there)
+    fit = _Fit(columns, there, cells, sd)
+    main = tuple(_main(fit, f, n) for f, n in enumerate(counts))
+    pairs = (_pair(fit, a, b) for a, b in itertools.combinations(range(len(counts)), 2))
+    beliefs = _shrunk(columns, there, cells, sd)
+    best = min(range(len(cells)), key=lambda i: (beliefs[i].m, i))
+    return Analysis(main, tuple(p for p in pairs if p is not None), beliefs, best)
+
+
+# --- effects ------------------------------------------------------------------------------------------------------
+
+
+def _main(fit: _Fit, factor: int, count: int) -> Main:
+    there = fit.there[factor]
+    rows = {level: fit.part({factor: level}) for level in there}
+    levels = tuple(fit.effect(rows[level]) if level in rows and len(there) > 1 else None for level in range(count))
+    if count != 2 or len(there) != 2:
+        return Main(levels, None)
+    return Main(levels, fit.effect(_sum(rows[1], rows[0], -1.0)))
+
+
+def _pair(fit: _Fit, a: int, b: int) -> Pair | None:
+    """Of two factors with two levels the classic effect; else the combination farthest from the two's sum."""
+    found = []
+    for i, j in itertools.product(fit.there[a], fit.there[b]):
+        effect = fit.effect(fit.part({a: i, b: j}))
+        if effect is not None:
+            found.append((effect, (i, j)))
+    if not found:
+        return None
+    two = len(fit.there[a]) == len(fit.there[b]) == 2
+    if two:
+        effect, at = found[-1]
+        effect = Effect(2 * effect.value, 2 * effect.se, effect.p)
+    else:
+        effect, at = max(found, key=lambda pair: (_clear(pair[0]), -found.index(pair)))
+    chance = 2 * min(effect.p, 1 - effect.p) * (1 if two else len(found))
+    return Pair((a, b), at, effect, chance < 0.05 and abs(effect.value) > SMALL)
+
+
+def _clear(effect: Effect) -> float:
+    return abs(effect.value) / effect.se if effect.se else math.inf if abs(effect.value) > SMALL else 0.0
+
+
+# --- least squares ------------------------------------------------------------------------------------------------
+
+
+def _columns(there: Sequence[Sequence[int]]) -> dict[tuple[tuple[int, int], ...], int]:
+    """A number for the mean, each factor's levels but the last, and each pair of these; in that order."""
+    single = [[((f, level),) for level in levels[:-1]] for f, levels in enumerate(there)]
+    names: list[tuple[tuple[int, int], ...]] = [(), *itertools.chain.from_iterable(single)]
+    for one, other in itertools.combinations(single, 2):
+        names += [x + y for x, y in itertools.product(one, other)]
+    return {name: number for number, name in enumerate(names)}
+
+
+def _coded(there: Sequence[int], factor: int, level: int) -> dict[tuple[int, int], float]:
+    """Sum-to-zero: a level is its own column, the last one minus all of them."""
+    if level != there[-1]:
+        return {(factor, level): 1.0}
+    return {(factor, other): -1.0 for other in there[:-1]}
+
+
+def _sum(a: Row, b: Row, times: float) -> Row:
+    return {k: a.get(k, 0.0) + times * b.get(k, 0.0) for k in {*a, *b}}
+
+
+class _Fit:
+    """The weighted least squares of the mean, all factors and all pairs; columns that others make up are left out."""
+
+    def __init__(
+        self,
+        columns: Mapping[tuple[tuple[int, int], ...], int],
+        there: Sequence[Sequence[int]],
+        cells: Sequence[Cell],
+        sd: float,
+    ) -> None:
+        self.columns, self.there, self.sd = columns, there, sd
+        rows = [self.row(c.levels) for c in cells]
+        gram = _gram(rows, [c.n for c in cells], len(columns))
+        self.kept = _independent(gram)
+        self.inverse = _inverse([[gram[i][j] for j in self.kept] for i in self.kept])
+        right = [
+            math.fsum(c.n * c.mean * row.get(k, 0.0) for c, row in zip(cells, rows, strict=True)) for k in self.kept
+        ]
+        self.beta = [math.fsum(a * b for a, b in zip(line, right, strict=True)) for line in self.inverse]
+        self.lost = self._confounded(gram)
+
+    def row(self, levels: Levels) -> Row:
+        """A cell's line of the matrix."""
+        line = {self.columns[()]: 1.0}
+        for f in range(len(levels)):
+            line |= self.part({f: levels[f]})
+        for a, b in itertools.combinations(range(len(levels)), 2):
+            line |= self.part({a: levels[a], b: levels[b]})
+        return {k: v for k, v in line.items() if v}
+
+    def part(self, at: Mapping[int, int]) -> Row:
+        """What a factor's level, or a pair of them, adds to a line: also the contrast that measures it."""
+        coded = [_coded(self.there[f], f, level) for f, level in at.items()]
+        line: Row = {}
+        for names in itertools.product(*coded):
+            number = self.columns.get(tuple(names))
+            if number is not None:
+                line[number] = math.prod(coded[i][name] for i, name in enumerate(names))
+        return line
+
+    def effect(self, contrast: Row) -> Effect | None:
+        """Its value; None where the cells cannot tell it from another, or there is nothing to it."""
+        if not contrast or any(k in self.lost for k, v in contrast.items() if v):
+            return None
+        c = [contrast.get(k, 0.0) for k in self.kept]
+        value = math.fsum(x * b for x, b in zip(c, self.beta, strict=True))
+        se = self.sd * math.sqrt(max(0.0, _quadratic(c, self.inverse)))
+        return Effect(value, se, _p(value, se))
+
+    def _confounded(self, gram: Sequence[Sequence[float]]) -> set[int]:
+        """Columns that say nothing: those left out, and of the factors' own those that a left-out one is made of.
+
+        A pair's column that was left out is taken to be zero, as usual: few pairs matter.
+        """
+        out = [k for k in range(len(gram)) if k not in set(self.kept)]
+        own = {number for name, number in self.columns.items() if len(name) == 1}
+        lost = set(out)
+        for k in (k for k in out if k in own):
+            right = [gram[i][k] for i in self.kept]
+            made_of = [math.fsum(a * b for a, b in zip(line, right, strict=True)) for line in self.inverse]
+            lost |= {i for i, share in zip(self.kept, made_of, strict=True) if i in own and abs(share) > SMALL}
+        return lost
+
+
+def _p(value: float, se: float) -> float:
+    return p_less(Belief(value, se * se), Belief(0.0, 0.0)) if abs(value) > SMALL or se else 0.5
+
+
+def _gram(rows: Sequence[Row], weights: Sequence[float], size: int) -> list[list[float]]:
+    gram = [[0.0] * size for _ in range(size)]
+    for row, weight in zip(rows, weights, strict=True):
+        for (i, x), (j, y) in itertools.product(row.items(), repeat=2):
+            gram[i][j] += weight * x * y
+    return gram
+
+
+def _independent(gram: Sequence[Sequence[float]]) -> list[int]:
+    """Columns that no earlier ones make up, found by elimination in their order."""
+    left = [list(line) for line in gram]
+    kept = []
+    for k in range(len(left)):
+        pivot = left[k][k]
+        if pivot <= SMALL * max(1.0, gram[k][k]):
+            continue
+        kept.append(k)
+        for i in range(k + 1, len(left)):
+            share = left[i][k] / pivot
+            if share:
+                left[i] = [x - share * y for x, y in zip(left[i], left[k], strict=True)]
+    return kept
+
+
+def _inverse(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Of a positive definite matrix, by Gauss and Jordan: no pivoting is needed."""
+    size = len(matrix)
+    wide = [[*line, *(1.0 if i == j else 0.0 for j in range(size))] for i, line in enumerate(matrix)]
+    for k in range(size):
+        wide[k] = [x / wide[k][k] for x in wide[k]]
+        for i in range(size):
+            share = wide[i][k]
+            if i != k and share:
+                wide[i] = [x - share * y for x, y in zip(wide[i], wide[k], strict=True)]
+    return [line[size:] for line in wide]
+
+
+def _quadratic(c: Sequence[float], matrix: Sequence[Sequence[float]]) -> float:
+    return math.fsum(x * y * matrix[i][j] for i, x in enumerate(c) if x for j, y in enumerate(c) if y)
+
+
+# --- cells --------------------------------------------------------------------------------------------------------
+
+
+def _shrunk(
+    columns: Mapping[tuple[tuple[int, int], ...], int],
+    there: Sequence[Sequence[int]],
+    cells: Sequence[Cell],
+    sd: float,
+) -> tuple[Belief, ...]:
+    """Each cell between its own mean and what the factors alone predict; of one factor, the mean of all."""
+    most = 1 + sum(len(levels) - 1 for levels in there)
+    names = [name for name in columns if len(name) <= (1 if len(cells) > most else 0)]
+    fit = _Fit({name: n for n, name in enumerate(names)}, there, cells, sd)
+    lines = [[fit.row(c.levels).get(k, 0.0) for k in fit.kept] for c in cells]
+    predicted = [math.fsum(x * b for x, b in zip(line, fit.beta, strict=True)) for line in lines]
+    spread = _unexplained(cells, predicted, len(fit.kept), sd)
+    found = []
+    for c, line, mean in zip(cells, lines, predicted, strict=True):
+        own = sd * sd / c.n
+        weight = spread / (spread + own) if spread + own > 0.0 else 1.0
+        doubt = sd * sd * _quadratic(line, fit.inverse)
+        found.append(Belief(weight * c.mean + (1 - weight) * mean, weight * own + (1 - weight) ** 2 * doubt))
+    return tuple(found)
+
+
+def _unexplained(cells: Sequence[Cell], predicted: Sequence[float], columns: int, sd: float) -> float:
+    """The variance of cells about their predictions beyond noise, by moments; with nothing left to see it, noise's own."""
+    free = len(cells) - columns
+    if free <= 0:
+        return sd * sd
+    squares = math.fsum(c.n * (c.mean - m) ** 2 for c, m in zip(cells, predicted, strict=True))
+    runs = math.fsum(c.n for c in cells) / len(cells)
+    return max(0.0, (squares / free - sd * sd) / runs)
