@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from swarm import __version__, clock
-from swarm.api import looking, telling, wire
+from swarm.api import grid, looking, telling, wire
 from swarm.api.desk import Desk
 from swarm.errors import SwarmError
 from swarm.workspace import Workspace
@@ -38,6 +38,7 @@ def make(desk: Desk, workspace: Workspace) -> MCPServer[Any]:
     _doing(server, desk, workspace)
     _waiting(server, desk, workspace)
     _looking(server, workspace)
+    grid.tool(server, desk, workspace)
     return server
 
 

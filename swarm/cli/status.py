@@ -54,6 +54,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("noise", _noise(s), ""),
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
+        ("blanks", _blanks(s), ""),
         ("money", _money(s), ""),
     ):
         if str(left):
@@ -171,9 +172,12 @@ def _noise(s: Snapshot) -> str:
 
 def _machine(s: Snapshot) -> str:
     judged = s.kept + s.discarded + s.crashed
-    again = s.runs.get("confirm", 0) + max(0, s.runs.get("screen", 0) + s.runs.get("person", 0) - judged)
+    again = s.runs.get("confirm", 0) + max(
+        0, s.runs.get("screen", 0) + s.runs.get("person", 0) - judged - s.blanks.count
+    )
     parts = [screen.many(judged, "experiment")]
     parts += [screen.many(again, "confirmation")] if again else []
+    parts += [f"{s.blanks.count} blank"] if s.blanks.count else []
     parts += [f"{s.runs[word]} {word}" for word in ("baseline", "reference") if s.runs.get(word)]
     busy = f"{100 * s.busy:.0f} % busy · " if s.busy is not None else ""
     lost = f" · {s.lost} lost, redone" if s.lost else ""
@@ -184,6 +188,13 @@ def _ideas(s: Snapshot) -> str:
     parts = [f"{s.kept} kept (about {s.real:.0f} of them real)", f"{s.discarded} discarded", f"{s.crashed} crashed"]
     parts += [f"{s.other} not run"] if s.other else []
     return " · ".join([*parts, f"{s.promoted} promoted", f"{s.rebased} rebased"])
+
+
+def _blanks(s: Snapshot) -> str:
+    b = s.blanks
+    return (
+        f"{screen.many(b.count, 'run')} with nothing changed: {b.kept} kept, {b.promoted} promoted" if b.count else ""
+    )
 
 
 def _money(s: Snapshot) -> str:

@@ -116,4 +116,4 @@ def _had_its_turn(w: World, slot: Slot) -> bool:
         return False
     last = w.ledger.value("SELECT run FROM attempts WHERE slot=? ORDER BY rowid DESC LIMIT 1", slot.id)
     author = w.ledger.value("SELECT e.agent FROM runs r JOIN experiments e ON e.id=r.experiment WHERE r.id=?", last)
-    return author == NAME
+    return bool(author == NAME)

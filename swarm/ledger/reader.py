@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -160,7 +161,7 @@ class Reader:
         by = "raw" if raw else "estimate"
         order = "ASC" if campaign.better == "lower" else "DESC"
         which = "1 OR id=?" if everything else RANKED
-        where = f"WHERE campaign=? AND estimate IS NOT NULL AND klass IS ? AND origin!='imported' AND ({which})"
+        where = f"WHERE campaign=? AND estimate IS NOT NULL AND klass IS ? AND origin NOT IN ('imported','blank') AND ({which})"
         return self.all(
             Experiment, f"{where} ORDER BY {by} {order}, bound LIMIT ?", campaign.id, klass, campaign.best, n
         )  # fmt: skip
@@ -208,6 +209,11 @@ class Reader:
         """Seconds of slots in use; of what still runs, until `now`."""
         sql = "SELECT SUM(MAX(0, MIN(COALESCE(ended, ?), ?) - started)) FROM attempts WHERE started>=? AND started<=?"
         return float(self.value(sql, now, now, campaign.created, _until(campaign)) or 0.0)
+
+    def figure(self, campaign: int, name: str) -> dict[str, Any]:
+        """What the coordinator computed last under this name; empty when it did not."""
+        found = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
+        return dict(json.loads(found)) if found else {}
 
     def count(self, campaign: int, kind: str) -> int:
         """How often something happened."""

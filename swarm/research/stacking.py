@@ -43,7 +43,8 @@ def choose(
     """
     free = [(ident, agent) for ident, agent in candidates if ident not in held]
     for first in range(len(free)):
-        found, agents = [], set()
+        found: list[str] = []
+        agents: set[str] = set()
         for ident, agent in free[first:]:
             if agent in agents or any(c <= {*found, ident} for c in culprits):
                 continue

@@ -11,7 +11,7 @@ from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
 from swarm.research.judging import detectable, pooled
-from swarm.views.ranking import JUDGED, Judge, Row, verdicts
+from swarm.views.ranking import JUDGED, Blanks, Judge, Row, verdicts
 from swarm.workspace import Workspace
 
 PROBLEMS = 4  # of the last hour, shown at once
@@ -103,6 +103,7 @@ class Snapshot:
     agents: tuple[AgentRow, ...]
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
+    blanks: Blanks  # not among the kept, discarded and crashed above
 
 
 def alive(workspace: Workspace) -> bool:
@@ -126,6 +127,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         at = _moment(reader, campaign, now, alive)
         judge = Judge(reader, campaign)
         tallies = reader.tallies(campaign.id)
+        blanks = Blanks.of(reader, campaign)
         count = verdicts(_summed(tallies), reader, campaign)
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
@@ -145,8 +147,9 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             df=known.df if known else 0.0, detectable=detectable(known.sd) if known else None,
             device="core" if slots and slots[0].devices.startswith("cpu") else "gpu", slots=len(slots),
             busy=_share(campaign, slots, spent, at), slot_seconds=spent, runs=reader.measured(campaign),
-            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=reader.real(campaign.id),
-            discarded=count.get("discard", 0), crashed=count.get("crash", 0),
+            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0) - blanks.kept,
+            real=reader.real(campaign.id) - blanks.p, discarded=count.get("discard", 0) - blanks.discarded,
+            crashed=count.get("crash", 0) - blanks.crashed, blanks=blanks,
             other=sum(count.get(v, 0) for v in ("conflict", "answered", "cancelled")), promoted=len(standing),
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
