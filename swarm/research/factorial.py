@@ -7,9 +7,9 @@ columns (Searle, Linear Models, ch. 5), each cell weighted by its runs, so that 
 are there cannot tell is None. Standard errors come from the noise of the hardware class, not from the residuals: a wave is
 small, the class has seen many repeats.
 
-The value of a cell is shrunk towards what the factors say without their interactions, by the spread about it that noise
-does not explain (empirical Bayes: Efron & Morris, Journal of the American Statistical Association 70, 1975). Without that,
-the best of many cells is the luckiest.
+The value of a cell is shrunk towards what the factors say without their interactions, and these towards no effect, each
+by the spread that noise does not explain (empirical Bayes, positive part: Efron & Morris, Journal of the American
+Statistical Association 70, 1975). Without that, the best of many cells is the luckiest.
 """
 
 from __future__ import annotations
@@ -268,27 +268,37 @@ def _shrunk(
     cells: Sequence[Cell],
     sd: float,
 ) -> tuple[Belief, ...]:
-    """Each cell between its own mean and what the factors alone predict; of one factor, the mean of all."""
-    most = 1 + sum(len(levels) - 1 for levels in there)
-    names = [name for name in columns if len(name) <= (1 if len(cells) > most else 0)]
+    """Each cell: the mean, the factors' effects as far as they stand out of the noise, and so of its own departure."""
+    names = [name for name in columns if len(name) <= 1]
     fit = _Fit({name: n for n, name in enumerate(names)}, there, cells, sd)
     lines = [[fit.row(c.levels).get(k, 0.0) for k in fit.kept] for c in cells]
-    predicted = [math.fsum(x * b for x, b in zip(line, fit.beta, strict=True)) for line in lines]
-    spread = _unexplained(cells, predicted, len(fit.kept), sd)
+    fitted = [math.fsum(x * b for x, b in zip(line, fit.beta, strict=True)) for line in lines]
+    spread = _unexplained(cells, fitted, len(fit.kept), sd)
+    effects = [{level: fit.effect(fit.part({f: level})) for level in levels} for f, levels in enumerate(there)]
+    trust = [_trust([e for e in of.values() if e is not None]) for of in effects]
     found = []
-    for c, line, mean in zip(cells, lines, predicted, strict=True):
+    for c, line, mean in zip(cells, lines, fitted, strict=True):
         own = sd * sd / c.n
-        weight = spread / (spread + own) if spread + own > 0.0 else 1.0
         doubt = sd * sd * _quadratic(line, fit.inverse)
-        found.append(Belief(weight * c.mean + (1 - weight) * mean, weight * own + (1 - weight) ** 2 * doubt))
+        weight = spread / (spread + own) if spread + own > 0.0 else 1.0
+        mine = [(e, t) for of, level, t in zip(effects, c.levels, trust, strict=True) if (e := of[level]) is not None]
+        m = mean + weight * (c.mean - mean) - math.fsum((1 - t) * e.value for e, t in mine)
+        sure = max(0.0, doubt - math.fsum((1 - t) * e.se**2 for e, t in mine))
+        found.append(Belief(m, sure + weight * max(0.0, own - doubt)))
     return tuple(found)
 
 
-def _unexplained(cells: Sequence[Cell], predicted: Sequence[float], columns: int, sd: float) -> float:
-    """The variance of cells about their predictions beyond noise, by moments; with nothing left to see it, noise's own."""
+def _trust(effects: Sequence[Effect]) -> float:
+    """How much of a factor's effects is believed: what of their squares noise alone does not explain (positive part)."""
+    squares = math.fsum(e.value**2 for e in effects)
+    return max(0.0, 1 - math.fsum(e.se**2 for e in effects) / squares) if squares > 0.0 else 1.0
+
+
+def _unexplained(cells: Sequence[Cell], fitted: Sequence[float], columns: int, sd: float) -> float:
+    """The variance of cells about the factors' sum beyond noise, by moments; with nothing left to see it, noise's own."""
     free = len(cells) - columns
     if free <= 0:
         return sd * sd
-    squares = math.fsum(c.n * (c.mean - m) ** 2 for c, m in zip(cells, predicted, strict=True))
+    squares = math.fsum(c.n * (c.mean - m) ** 2 for c, m in zip(cells, fitted, strict=True))
     runs = math.fsum(c.n for c in cells) / len(cells)
     return max(0.0, (squares / free - sd * sd) / runs)

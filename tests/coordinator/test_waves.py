@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_a_persons_wave_takes_any_slot_but_not_twice_running_from_one_that_waits
     authors = [a for (a,) in order]
     assert "swarm" in authors
     assert "a0" in authors
-    assert not any(a == b == "swarm" for a, b in zip(authors, authors[1:], strict=False)), authors
+    assert not any(a == b == "swarm" for a, b in itertools.pairwise(authors)), authors
 
 
 def test_an_agents_wave_leaves_others_slots_alone_until_they_rest(play: Play) -> None:
