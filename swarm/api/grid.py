@@ -1,11 +1,10 @@
-"""Waves at the door: `grid` for agents (MCP) and for whoever types it."""
+"""Waves at the door: asked for, looked at, stopped. The same as a tool: swarm/api/grid_tool.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field, StringConstraints
@@ -16,9 +15,6 @@ from swarm.api.desk import Desk
 from swarm.errors import Refused
 from swarm.ledger.reader import Reader
 from swarm.workspace import Workspace
-
-if TYPE_CHECKING:
-    from mcp.server import MCPServer
 
 Answer: TypeAlias = dict[str, Any]
 AGENT = "agent."
@@ -93,32 +89,6 @@ def queued(answer: Mapping[str, Any]) -> str:
     )
 
 
-def tool(server: MCPServer[Any], desk: Desk, workspace: Workspace) -> None:
-    """`grid` for agents."""
-    from swarm.api.tools import Ctx, caller, checked, looked, told
-
-    @server.tool(structured_output=False)
-    async def grid(
-        ctx: Ctx,
-        words: Annotated[
-            list[str] | None,
-            Field(
-                description="Constants with values: ['MATRIX_LR=.02,.04', 'DEPTH=6,8'], or experiments: ['e0012', 'e0015']."
-            ),
-        ] = None,
-        on: Annotated[str | None, Field(description="The experiment to change; else the best.")] = None,
-        repeats: Annotated[int, Field(description="Runs of each combination.")] = 1,
-        wave: Annotated[int | None, Field(description="Show the answer of this wave instead.")] = None,
-    ) -> str:
-        """Measure all combinations of some values, or of some kept changes, as one question: what each does, which do not
-        stack, the best combination. At most 32 combinations, one question at a time; your own queue stays as it is."""
-        if wave is not None:
-            return await looked(partial(_shown, workspace, wave))
-        who = caller(ctx)
-        said = checked(Grid, words=words or [], on=on, repeats=repeats)
-        answer = await told(desk.ask(lambda story: story.grid(agent=who, **said)))
-        return f"{queued(answer)} wait tells you the answer as news. Submit other changes meanwhile."
-
-
-def _shown(workspace: Workspace, number: int) -> str:
+def shown(workspace: Workspace, number: int) -> str:
+    """A wave's answer, or how far it is. Raises SwarmError when there is none of this number."""
     return "\n".join(looking.line(text, 1000) for text in _one(workspace, number)["told"])
