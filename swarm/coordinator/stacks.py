@@ -64,6 +64,8 @@ def _lost(e: Experiment) -> bool | None:
     """Whether it is worse than best; None while it is measured."""
     if e.verdict == "answered":  # measured before as another one, or in best already
         return e.p_better is not None and e.p_better < 0.5
+    if (e.reason or "").startswith("machine"):
+        return False  # it says nothing of the changes; they are not tried again
     return None if e.verdict is None else e.verdict in LOST
 
 

@@ -16,6 +16,7 @@ from swarm.coordinator import (
     contact,
     dispatch,
     ending,
+    grid,
     note,
     once,
     pollinate,
@@ -171,11 +172,11 @@ class Story:
         return self._do(_try, files, description)
 
     def grid(self, words: list[str], agent: str | None = None, **wish: Any) -> dict[str, Any]:
-        """Queue a wave; `agent` None: a person asks. See waves.ask."""
-        return self._do(waves.ask, words, agent=agent, **wish)
+        """Queue a wave; `agent` None: a person asks. See grid.ask."""
+        return self._do(grid.ask, words, agent=agent, **wish)
 
     def stop_grid(self, number: int, agent: str | None = None) -> dict[str, Any]:
-        return self._do(waves.stop, number, agent)
+        return self._do(grid.stop, number, agent)
 
     def pause(self) -> dict[str, Any]:
         return self._do(resume.pause)

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from swarm.research.judging import Belief, p_less
+from swarm.research.squares import SMALL, Row, gram, independent, inverse, quadratic
 
 Levels: TypeAlias = tuple[int, ...]
-Row: TypeAlias = dict[int, float]  # a line of the design matrix: column → value, zeros left out
-SMALL = 1e-9  # of a pivot, against what stood there before
+COLUMNS = 200  # of the design matrix: pairs of many levels are not looked at beyond that
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,12 @@ def _clear(effect: Effect) -> float:
 
 
 def _columns(there: Sequence[Sequence[int]]) -> dict[tuple[tuple[int, int], ...], int]:
-    """A number for the mean, each factor's levels but the last, and each pair of these; in that order."""
+    """A number for the mean, each factor's levels but the last, and each pair of these (small ones first)."""
     single = [[((f, level),) for level in levels[:-1]] for f, levels in enumerate(there)]
     names: list[tuple[tuple[int, int], ...]] = [(), *itertools.chain.from_iterable(single)]
-    for one, other in itertools.combinations(single, 2):
-        names += [x + y for x, y in itertools.product(one, other)]
+    for one, other in sorted(itertools.combinations(single, 2), key=lambda pair: len(pair[0]) * len(pair[1])):
+        if len(names) + len(one) * len(other) <= COLUMNS:
+            names += [x + y for x, y in itertools.product(one, other)]
     return {name: number for number, name in enumerate(names)}
 
 
@@ -162,14 +163,14 @@ class _Fit:
     ) -> None:
         self.columns, self.there, self.sd = columns, there, sd
         rows = [self.row(c.levels) for c in cells]
-        gram = _gram(rows, [c.n for c in cells], len(columns))
-        self.kept = _independent(gram)
-        self.inverse = _inverse([[gram[i][j] for j in self.kept] for i in self.kept])
+        normal = gram(rows, [c.n for c in cells], len(columns))
+        self.kept = independent(normal)
+        self.inverse = inverse([[normal[i][j] for j in self.kept] for i in self.kept])
         right = [
             math.fsum(c.n * c.mean * row.get(k, 0.0) for c, row in zip(cells, rows, strict=True)) for k in self.kept
         ]
         self.beta = [math.fsum(a * b for a, b in zip(line, right, strict=True)) for line in self.inverse]
-        self.lost = self._confounded(gram)
+        self.lost = self._confounded(normal)
 
     def row(self, levels: Levels) -> Row:
         """A cell's line of the matrix."""
@@ -196,19 +197,19 @@ class _Fit:
             return None
         c = [contrast.get(k, 0.0) for k in self.kept]
         value = math.fsum(x * b for x, b in zip(c, self.beta, strict=True))
-        se = self.sd * math.sqrt(max(0.0, _quadratic(c, self.inverse)))
+        se = self.sd * math.sqrt(max(0.0, quadratic(c, self.inverse)))
         return Effect(value, se, _p(value, se))
 
-    def _confounded(self, gram: Sequence[Sequence[float]]) -> set[int]:
+    def _confounded(self, normal: Sequence[Sequence[float]]) -> set[int]:
         """Columns that say nothing: those left out, and of the factors' own those that a left-out one is made of.
 
         A pair's column that was left out is taken to be zero, as usual: few pairs matter.
         """
-        out = [k for k in range(len(gram)) if k not in set(self.kept)]
+        out = [k for k in range(len(normal)) if k not in set(self.kept)]
         own = {number for name, number in self.columns.items() if len(name) == 1}
         lost = set(out)
         for k in (k for k in out if k in own):
-            right = [gram[i][k] for i in self.kept]
+            right = [normal[i][k] for i in self.kept]
             made_of = [math.fsum(a * b for a, b in zip(line, right, strict=True)) for line in self.inverse]
             lost |= {i for i, share in zip(self.kept, made_of, strict=True) if i in own and abs(share) > SMALL}
         return lost
@@ -216,47 +217,6 @@ class _Fit:
 
 def _p(value: float, se: float) -> float:
     return p_less(Belief(value, se * se), Belief(0.0, 0.0)) if abs(value) > SMALL or se else 0.5
-
-
-def _gram(rows: Sequence[Row], weights: Sequence[float], size: int) -> list[list[float]]:
-    gram = [[0.0] * size for _ in range(size)]
-    for row, weight in zip(rows, weights, strict=True):
-        for (i, x), (j, y) in itertools.product(row.items(), repeat=2):
-            gram[i][j] += weight * x * y
-    return gram
-
-
-def _independent(gram: Sequence[Sequence[float]]) -> list[int]:
-    """Columns that no earlier ones make up, found by elimination in their order."""
-    left = [list(line) for line in gram]
-    kept = []
-    for k in range(len(left)):
-        pivot = left[k][k]
-        if pivot <= SMALL * max(1.0, gram[k][k]):
-            continue
-        kept.append(k)
-        for i in range(k + 1, len(left)):
-            share = left[i][k] / pivot
-            if share:
-                left[i] = [x - share * y for x, y in zip(left[i], left[k], strict=True)]
-    return kept
-
-
-def _inverse(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Of a positive definite matrix, by Gauss and Jordan: no pivoting is needed."""
-    size = len(matrix)
-    wide = [[*line, *(1.0 if i == j else 0.0 for j in range(size))] for i, line in enumerate(matrix)]
-    for k in range(size):
-        wide[k] = [x / wide[k][k] for x in wide[k]]
-        for i in range(size):
-            share = wide[i][k]
-            if i != k and share:
-                wide[i] = [x - share * y for x, y in zip(wide[i], wide[k], strict=True)]
-    return [line[size:] for line in wide]
-
-
-def _quadratic(c: Sequence[float], matrix: Sequence[Sequence[float]]) -> float:
-    return math.fsum(x * y * matrix[i][j] for i, x in enumerate(c) if x for j, y in enumerate(c) if y)
 
 
 # --- cells --------------------------------------------------------------------------------------------------------
@@ -279,7 +239,7 @@ def _shrunk(
     found = []
     for c, line, mean in zip(cells, lines, fitted, strict=True):
         own = sd * sd / c.n
-        doubt = sd * sd * _quadratic(line, fit.inverse)
+        doubt = sd * sd * quadratic(line, fit.inverse)
         weight = spread / (spread + own) if spread + own > 0.0 else 1.0
         mine = [(e, t) for of, level, t in zip(effects, c.levels, trust, strict=True) if (e := of[level]) is not None]
         m = mean + weight * (c.mean - mean) - math.fsum((1 - t) * e.value for e, t in mine)

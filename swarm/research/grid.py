@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from swarm.research.constants import Constant, constants, with_values
+from swarm.research.constants import Constant, constants
 from swarm.research.factorial import Levels, design
 
 ASK = 64  # cells from which a person has to say yes
 MOST = 512  # cells of a wave
+VALUES = 32  # of one constant
+FACTORS = 9  # twice each is MOST already
 NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)\Z", re.S)
 OPEN, SHUT = "([{", ")]}"
 OUT, IN = "out", "in"  # the levels of a change
@@ -37,6 +39,8 @@ def read(words: Sequence[str]) -> dict[str, list[str]] | list[str]:
     named = [NAMED.match(word.strip()) for word in words]
     if not words:
         raise ValueError("a wave of what?")
+    if len(words) > FACTORS:
+        raise ValueError(f"{len(words)} at once are too many for one wave: {FACTORS} at most.")
     if not all(named):
         if any(named):
             raise ValueError("a wave is of constants (NAME=1,2) or of experiments, not of both.")
@@ -82,18 +86,20 @@ def factors(asked: Mapping[str, Sequence[str]], source: str) -> list[Factor]:
             near = sorted(n for n in there if n.startswith(name[:3].upper()))[:5]
             what = f" There is {', '.join(near)}." if near else ""
             raise ValueError(f"{name} is no constant with a plain value in the file.{what}")
-        out.append(_factor(there[name], list(texts), source))
+        out.append(_factor(there[name], list(texts)))
     return out
 
 
-def _factor(today: Constant, texts: list[str], source: str) -> Factor:
+def _factor(today: Constant, texts: list[str]) -> Factor:
+    if len(texts) > VALUES:
+        raise ValueError(f"{today.name}: {len(texts)} values are too many, at most {VALUES}.")
     texts = [_text(t, today) for t in texts]
     values = []
     for text in texts:
-        try:
-            values.append(constants(with_values(source, {today.name: text}))[today.name].value)
-        except (ValueError, KeyError):
-            raise ValueError(f"{today.name}: {text[:60]!r} is not a plain value.") from None
+        alone = constants(f"{today.name} = {text}\nAFTER = 0\n")
+        if "AFTER" not in alone or today.name not in alone or alone[today.name].text != text:
+            raise ValueError(f"{today.name}: {text[:60]!r} is not a plain value.")
+        values.append(alone[today.name].value)
     if len(texts) < 2:
         raise ValueError(
             f"{today.name} needs two values or more to compare, e.g. {today.name}={today.text},{texts[0] or '…'}"

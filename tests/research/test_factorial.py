@@ -118,6 +118,14 @@ def test_more_levels_are_told_against_their_mean_and_pairs_where_they_are_cleare
     assert pair.sure
 
 
+def test_pairs_of_too_many_levels_are_not_looked_at_and_the_rest_is() -> None:
+    counts = [16, 32, 1]
+    cells = [Cell(levels, float(levels[0]), 1) for levels in design(counts)]
+    found = analyse(counts, cells, 0.1)
+    assert found.pairs == ()
+    assert [e.value for e in found.main[0].levels if e] == pytest.approx([n - 7.5 for n in range(16)])
+
+
 def test_nothing_measured_says_nothing() -> None:
     found = analyse([2, 3], [], 0.1)
     assert (found.best, found.pairs, found.cells) == (None, (), ())

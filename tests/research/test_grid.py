@@ -69,11 +69,18 @@ def test_tuples_are_values() -> None:
         ({"LR": ["1", "1.0"]}, "there twice"),
         ({"LR": ["1", "f()"]}, "not a plain value"),
         ({"LR": ["1", "2 # x"]}, "not a plain value"),
+        ({"LR": ["1", "2\nDEPTH = 3"]}, "not a plain value"),
+        ({"LR": [str(n) for n in range(33)]}, "33 values are too many"),
     ],
 )
 def test_what_is_wrong_is_said(asked: dict[str, list[str]], what: str) -> None:
     with pytest.raises(ValueError, match=what):
         grid.factors(asked, SOURCE)
+
+
+def test_more_factors_than_fit_are_refused_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match="10 at once"):
+        grid.read([f"A{n}=1,2" for n in range(10)])
 
 
 def test_cells_in_words() -> None:
