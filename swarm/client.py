@@ -21,7 +21,11 @@ LOOPBACK = ("127.0.0.1", "localhost")
 PATIENCE = 30.0  # seconds a coordinator that is being restarted is waited for
 SLOW = 300.0  # seconds one answer may take beyond the `timeout` that was asked for
 AGAIN = ("wait", "constants", "pause", "resume")  # POST verbs that may be said twice
-NAMED = ("undo", "tell")  # and these, since each request of them has a name by which the coordinator knows it again
+NAMED = (
+    "undo",
+    "tell",
+    "grid",
+)  # and these, since each request of them has a name by which the coordinator knows it again
 
 
 class Unanswered(SwarmError):

@@ -125,6 +125,10 @@ class Policy(Frozen):
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
+    stacks: bool = True  # where a slot idles, kept changes of different agents are measured together
+    blank: float = Field(
+        0.02, ge=0, le=0.5
+    )  # share of experiments in which nothing is changed: how much of all is luck
 
 
 TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from swarm import __version__
-from swarm.api import looking, record, wire
+from swarm.api import grid, looking, record, wire
 from swarm.api.desk import Desk
 from swarm.errors import Refused
 from swarm.workspace import Workspace
@@ -51,6 +51,7 @@ def routes(desk: Desk, workspace: Workspace) -> APIRouter:
     """All routes of /v1."""
     router = APIRouter(prefix="/v1")
     _for_all(router, desk, workspace)
+    grid.routes(router, desk, workspace)
     _for_agents(router, desk, workspace)
     owners = APIRouter(dependencies=[Depends(owner)])
     _for_owner(owners, desk)

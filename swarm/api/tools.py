@@ -33,11 +33,14 @@ What = Annotated[str, Field(description="An experiment (e0012), a commit, best, 
 
 def make(desk: Desk, workspace: Workspace) -> MCPServer[Any]:
     """The server with all tools. Its session manager is to be run by the caller."""
+    from swarm.api import grid_tool  # which is made of what stands below
+
     logging.getLogger("mcp").setLevel(logging.WARNING)
     server: MCPServer[Any] = MCPServer("swarm", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING")
     _doing(server, desk, workspace)
     _waiting(server, desk, workspace)
     _looking(server, workspace)
+    grid_tool.add(server, desk, workspace)
     return server
 
 

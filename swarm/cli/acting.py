@@ -192,6 +192,42 @@ def try_(
     command.run(here(), file, message, wait)
 
 
+def grid(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="NAME=1,2 for each constant, or experiments. None: the waves so far.", metavar="[WORD]..."),
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="The experiment to change. Else the best.")] = None,
+    repeats: Annotated[int, typer.Option(help="Runs of each combination.", min=1, max=8)] = 1,
+    yes: Annotated[bool, typer.Option("--yes", help="Also more than 64 combinations.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
+    show: Annotated[int | None, typer.Option(help="The answer of this wave.", metavar="WAVE")] = None,
+    stop: Annotated[int | None, typer.Option(help="Measure no more of this wave.", metavar="WAVE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Measure all combinations of some values, or of kept changes, as one question with one answer.
+
+    \b
+      swarm grid WEIGHT_DECAY=.05,.1,.2 MATRIX_LR=.02,.04
+      swarm grid e0012 e0015 e0020 --wait
+      swarm grid --show 3
+    """
+    from swarm.cli import grid as command
+    from swarm.cli.places import here
+    from swarm.errors import UsageError
+
+    if bool(words) + (show is not None) + (stop is not None) > 1:
+        raise UsageError("one at a time: words, --show or --stop.", "swarm grid --help")
+    if words:
+        command.ask(words, on, repeats, yes, wait)
+    elif stop is not None:
+        command.stop(stop)
+    elif show is not None:
+        command.show(here(), show, as_json)
+    else:
+        command.board(here(), as_json)
+
+
 def pause() -> None:
     """Start no more runs until resume; those that run finish."""
     from swarm.cli import pause as command

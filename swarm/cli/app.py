@@ -28,6 +28,7 @@ PANELS = {
         acting.attach,
         acting.replace,
         acting.try_,
+        acting.grid,
         acting.pause,
         acting.resume,
         acting.stop,

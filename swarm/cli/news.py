@@ -54,6 +54,10 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "rebased": lambda: _rebased(who, what, data),
         "stacked": lambda: f"{who}: {_names(data.get('members'))} are put together as {data.get('stack')}",
         "adopted": lambda: _rebased(who, what, data),
+        "grid": lambda: _grid(who, data),
+        "wave": lambda: str(data.get("text", "")),
+        "unstacked": lambda: str(data.get("text", "")),
+        "blank": lambda: f"{what}, with nothing changed, would have become best: it is counted as luck",
         "lost": lambda: f"a run of {what} was lost ({data.get('why') or 'no word'}) and is done again",
         "told": lambda: f"told {who or 'all'}: {data.get('text', '')}",
         "replaced": lambda: f"{who} is replaced by {data.get('by')}, on {what}",
@@ -66,6 +70,15 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "machine": lambda: str(data.get("text", "")),
     }
     return sentences[event.kind]() if event.kind in sentences else ""
+
+
+def _grid(who: str, data: dict[str, Any]) -> str:
+    if data.get("stopped"):
+        return f"{who}: wave {data['stopped']} is stopped"
+    said = data.get("answer") or {}
+    return (
+        f"{who} asked for wave {said.get('wave')} on {said.get('on')}: {screen.many(int(said.get('runs') or 0), 'run')}"
+    )
 
 
 def _judged(who: str, what: str, data: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ MEANING = {
     "kept": "better than its parent, not as good as best",
     "discard": "not better than its parent",
     "crash": "it did not finish",
+    "blank": "nothing was changed: what it seems to gain or lose is luck",
     "conflict": "it no longer fits what it was to be built on; nothing was run",
 }
 PURPOSE = {

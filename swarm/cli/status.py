@@ -18,6 +18,7 @@ from swarm.cli import screen
 from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
+from swarm.research.experiment import NO_WORKERS
 from swarm.views import AgentRow, Row, Snapshot, look
 from swarm.workspace import Workspace
 
@@ -54,6 +55,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("noise", _noise(s), ""),
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
+        ("blanks", _blanks(s), ""),
         ("money", _money(s), ""),
     ):
         if str(left):
@@ -188,9 +190,12 @@ def _noise(s: Snapshot) -> str:
 
 def _machine(s: Snapshot) -> str:
     judged = s.kept + s.discarded + s.crashed
-    again = s.runs.get("confirm", 0) + max(0, s.runs.get("screen", 0) + s.runs.get("person", 0) - judged)
+    again = s.runs.get("confirm", 0) + max(
+        0, s.runs.get("screen", 0) + s.runs.get("person", 0) - judged - s.blanks.count
+    )
     parts = [screen.many(judged, "experiment")]
     parts += [screen.many(again, "confirmation")] if again else []
+    parts += [f"{s.blanks.count} blank"] if s.blanks.count else []
     parts += [f"{s.runs[word]} {word}" for word in ("baseline", "reference") if s.runs.get(word)]
     busy = f"{100 * s.busy:.0f} % busy · " if s.busy is not None else ""
     lost = f" · {s.lost} lost, redone" if s.lost else ""
@@ -201,6 +206,13 @@ def _ideas(s: Snapshot) -> str:
     parts = [f"{s.kept} kept (about {s.real:.0f} of them real)", f"{s.discarded} discarded", f"{s.crashed} crashed"]
     parts += [f"{s.other} not run"] if s.other else []
     return " · ".join([*parts, f"{s.promoted} promoted", f"{s.rebased} rebased"])
+
+
+def _blanks(s: Snapshot) -> str:
+    b = s.blanks
+    return (
+        f"{screen.many(b.count, 'run')} with nothing changed: {b.kept} kept, {b.promoted} promoted" if b.count else ""
+    )
 
 
 def _money(s: Snapshot) -> str:
@@ -216,7 +228,7 @@ def _money(s: Snapshot) -> str:
 
 
 def _agents(s: Snapshot, width: int) -> list[RenderableType]:
-    shown = [a for a in s.agents if a.kind != "person" or a.going or a.queued]
+    shown = [a for a in s.agents if a.kind not in NO_WORKERS or a.going or a.queued]
     if not shown:
         return []
     d = _decimals(s)
@@ -233,7 +245,7 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
         table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
     for a, row in zip(shown, rows, strict=False):
         slots = ",".join(a.slots) or (
-            "—" if a.kind == "person" or a.state == "stopped" else "idle" if a.idles else "pool"
+            "—" if a.kind in NO_WORKERS or a.state == "stopped" else "idle" if a.idles else "pool"
         )
         table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []
@@ -241,7 +253,7 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
 
 
 def _on(a: AgentRow) -> Text:
-    if a.kind == "person":
+    if a.kind in NO_WORKERS:
         return Text("—")
     if a.rebasing:
         return Text("rebasing", "cyan")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from swarm.coordinator import seeding
+from swarm.coordinator import house, seeding, waves
 from swarm.coordinator.world import World
 from swarm.repo import Conflict, Damaged, Failed, replay, verify
-from swarm.research.experiment import Agent, Experiment
+from swarm.research.experiment import NO_WORKERS, Agent, Experiment
 from swarm.research.judging import p_less
 
 
@@ -31,7 +30,8 @@ def bind(w: World, e: Experiment, tip: str) -> Bound:
     try:
         return _replayed(w, e, tip)
     except Failed:
-        for commit in (e.submitted, w.commit_of(e.base or tip), w.commit_of(tip)):
+        members = [w.ledger.experiment(name).commit for name in waves.members(w, e)]
+        for commit in (e.submitted, w.commit_of(e.base or tip), w.commit_of(tip), *members):
             try:
                 if commit:
                     verify(w.hub, commit)
@@ -44,6 +44,8 @@ def _replayed(w: World, e: Experiment, tip: str) -> Bound:
     onto = w.commit_of(tip)
     if e.exact:
         return _exact(w, e, tip)
+    if e.agent == house.NAME:
+        return _whole(w, e, tip, onto)
     if e.stack_of:
         return _stack(w, e, tip, onto)
     assert e.base and e.submitted
@@ -61,10 +63,24 @@ def _exact(w: World, e: Experiment, tip: str) -> Bound:
     return Bound(tip, e.submitted)
 
 
+def _whole(w: World, e: Experiment, tip: str, onto: str) -> Bound:
+    """An experiment of the swarm's own: all of it fits, or nothing is run."""
+    if e.origin == "blank":
+        there = {p: w.hub.read(onto, p) for p in w.task.edit if p in w.hub.paths(onto)}
+        return Bound(tip, w.hub.commit(there, onto, _message(e)))
+    files = waves.files_of(w, e) if e.origin == "wave" else waves.together(w, waves.members(w, e), tip, _message(e))
+    if isinstance(files, Conflict):
+        return Bound(tip, None, "conflict", f"{files.path}: {files.text}")
+    commit = w.hub.commit(files, onto, _message(e))
+    if w.hub.tree(commit) == w.hub.tree(onto):
+        return Bound(tip, None, "answered", f"already in {tip}")
+    return Bound(tip, commit)
+
+
 def _stack(w: World, e: Experiment, tip: str, onto: str) -> Bound:
     """Members one after another; one that does not fit is left out and named."""
     at, left_out = onto, []
-    for name in json.loads(e.stack_of or "[]"):
+    for name in waves.members(w, e):
         member = w.ledger.experiment(name)
         if member.parent is None or member.commit is None:
             continue
@@ -110,7 +126,7 @@ def settle_binding(w: World, e: Experiment, agent: Agent | None, bound: Bound, k
     )  # fmt: skip
     w.pin(f"refs/experiments/{e.id}", bound.commit)
     w.say("bound", e.agent, e.id, parent=bound.parent, left_out=list(bound.left_out))
-    twin = None if e.exact else _measured(w, e.id, tree, key)
+    twin = None if e.exact or e.origin == "blank" else _measured(w, e.id, tree, key)
     if twin is not None:
         _answer(w, e, agent, twin, bound.parent, klass)
         return None
@@ -122,7 +138,7 @@ def settle_binding(w: World, e: Experiment, agent: Agent | None, bound: Bound, k
 def _measured(w: World, ident: str, tree: str, key: str) -> Experiment | None:
     return w.ledger.one(
         Experiment,
-        "WHERE campaign=? AND tree=? AND key=? AND id!=? AND runs>0 ORDER BY bound",
+        "WHERE campaign=? AND tree=? AND key=? AND id!=? AND runs>0 AND origin!='blank' ORDER BY bound",
         w.campaign.id,
         tree,
         key,
@@ -139,6 +155,6 @@ def _answer(w: World, e: Experiment, agent: Agent | None, twin: Experiment, pare
     w.set_experiment(
         e.id, stage="done", same_as=twin.id, verdict="answered", reason=reason, p_better=p, judged_at=w.now
     )  # fmt: skip
-    if agent is not None and better and agent.tip == parent:
+    if agent is not None and agent.kind not in NO_WORKERS and better and agent.tip == parent:
         w.set_agent(agent.name, tip=twin.id)
     w.say("judged", e.agent, e.id, verdict="answered", reason=reason, p=p, same_as=twin.id)

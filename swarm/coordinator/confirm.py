@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from swarm.coordinator import promote, seeding, verify
+from swarm.coordinator import blanks, promote, seeding, verify
 from swarm.coordinator.world import World
 from swarm.research.confirming import Gate, decide
 from swarm.research.experiment import Experiment, Run, Slot
@@ -104,6 +104,9 @@ def _decide(w: World, e: Experiment) -> bool:
     if any(r.status == "crashed" for r in runs):
         return _drop(w, e, p, n, "it crashed when measured again")
     word = decide(n, p, gate(w))
+    if word == "promote" and e.origin == "blank":
+        blanks.promoted(w, e, p, n)
+        return True
     if word == "promote":
         promote.promote(w, e.id, "confirmation", p)
         return True

@@ -19,7 +19,7 @@ from swarm.research.experiment import Agent, Event, Experiment
 NEWS = 40  # events told at once
 TOLD = (  # kinds of events that an agent hears of
     "promoted", "withdrawn", "baseline", "paused", "resumed", "told", "rebased", "stacked", "not-held", "judged", "moved",
-    "program",
+    "program", "wave",
 )  # fmt: skip
 
 
@@ -152,6 +152,8 @@ def _line(w: World, e: Event) -> str:
         return f"your worktree moved from {data['was']} to {data['to']}: read it again before you edit"
     if e.kind == "program":
         return "the program was edited: read it again"
+    if e.kind == "wave":
+        return str(data["text"])
     if e.kind == "not-held":
         return f"{e.experiment} did not hold when measured again: {data['why']}"
     return ""

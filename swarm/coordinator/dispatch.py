@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import confirm, seeding, sound
+from swarm.coordinator import blanks, confirm, house, seeding, sound, stacks
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
 from swarm.repo import Damaged
-from swarm.research.experiment import Agent, Experiment, Run, Slot
+from swarm.research.experiment import NO_WORKERS, Agent, Experiment, Run, Slot
 from swarm.runner import sandbox
 from swarm.runner.spec import Cache, RunSpec
 
 UNSTARTED = "not started"
 STARTS = 4  # runs started in one step, so that the door is answered in between
+SETTLED = 16  # experiments of the house that one look may find to need no run, for the same reason
 
 
 def dispatch(w: World) -> bool:
@@ -27,7 +29,10 @@ def dispatch(w: World) -> bool:
     if w.campaign.paused or w.campaign.state not in ("baseline", "searching"):
         return False
     started = 0
-    for slot in free_slots(w):
+    free = free_slots(w)
+    if free:
+        blanks.due(w)
+    for slot in free:
         run = next_run(w, slot)
         if run is not None and start(w, slot, run):
             started += 1
@@ -49,11 +54,11 @@ def next_run(w: World, slot: Slot) -> Run | None:
             return run
     if w.campaign.state == "baseline":
         return None
-    for agent in _turn(w, slot):
-        head = _head(w, slot, agent)
-        if head is not None:
-            return head
-    return _spare(w, slot)
+    persons = (_head(w, slot, a) for a in _persons(w))
+    others = (_head(w, slot, a) for a in _turn(w, slot))
+    ahead, behind = (_house(w, slot, waiting) for waiting in (house.ahead(w, slot), house.behind(w, slot)))
+    found = itertools.chain(persons, ahead, others, behind)
+    return next((run for run in found if run is not None), None) or _spare(w, slot)
 
 
 def _fits(w: World, run: Run, slot: Slot) -> bool:
@@ -62,7 +67,7 @@ def _fits(w: World, run: Run, slot: Slot) -> bool:
     if run.purpose == "screen":
         author = w.ledger.experiment(run.experiment).agent
         agent = w.ledger.agent(w.campaign.id, author) if author else None
-        mine = {s.id for s in w.slots_of(agent)} if agent else set()
+        mine = {s.id for s in w.slots_of(agent)} if agent and agent.kind not in NO_WORKERS else set()
         return not mine or slot.id in mine
     if run.purpose == "confirm":
         return confirm.may_run(w, run, slot)
@@ -72,9 +77,13 @@ def _fits(w: World, run: Run, slot: Slot) -> bool:
 
 
 def _spare(w: World, slot: Slot) -> Run | None:
-    """For a slot with nothing to do for a while: what an agent that idles has ready, else a measurement again."""
+    """For a slot with nothing to do for a while: what the swarm has of its own, what an agent that idles has ready, else
+    a measurement again."""
     if not confirm.rested(w, slot):
         return None
+    stacks.propose(w)
+    for own in _house(w, slot, house.spare(w, slot)):
+        return own
     for agent in w.agents(*LIVE):
         if w.idles(agent) and (head := _head(w, slot, agent)) is not None:
             return head
@@ -82,16 +91,22 @@ def _spare(w: World, slot: Slot) -> Run | None:
 
 
 def _turn(w: World, slot: Slot) -> Iterator[Agent]:
-    """Whose queue this slot serves: a person first, then its owner, or the pool's agents, fewest running first."""
+    """Whose queue this slot serves: its owner's, or the pool's agents', fewest running first."""
     queueing = w.queueing()
     agents = [a for a in w.agents() if a.name in queueing]
-    yield from (a for a in agents if a.kind == "person")
     if slot.agent is not None:
         yield from (a for a in agents if a.name == slot.agent)
         return
     owners = {s.agent for s in w.slots() if s.agent}
-    pool = [a for a in agents if a.kind != "person" and a.name not in owners and a.state in LIVE and not w.idles(a)]
+    pool = [
+        a for a in agents if a.kind not in NO_WORKERS and a.name not in owners and a.state in LIVE and not w.idles(a)
+    ]
     yield from sorted(pool, key=lambda a: _going(w, a.name))
+
+
+def _persons(w: World) -> list[Agent]:
+    queueing = w.queueing()
+    return [a for a in w.agents() if a.kind == "person" and a.name in queueing]
 
 
 def _going(w: World, agent: str) -> int:
@@ -112,13 +127,35 @@ def _head(w: World, slot: Slot, agent: Agent) -> Run | None:
         tip = _parent(w, e, agent)
         if not w.beliefs.losses(tip, slot.klass) and not confirm.hopeless(w, tip, slot.klass):
             return _reference(w, tip, slot)
-        bound = bind(w, e, tip)
-        with w.ledger.tx():
-            ready = settle_binding(w, e, agent, bound, slot.klass)
-        if bound.verdict == "crash":  # something of it is damaged: is it the ground?
-            sound.look(w)
-        if ready is not None:
-            return next(r for r in w.ledger.all(Run, "WHERE experiment=? AND status='queued'", e.id))
+        run = _bound(w, slot, e, agent, tip)
+        if run is not None:
+            return run
+
+
+def _house(w: World, slot: Slot, waiting: Iterable[str]) -> Iterator[Run]:
+    """The next of the swarm's own experiments, on the parent that each was made for; one at most."""
+    for ident in itertools.islice(waiting, SETTLED):
+        e = w.ledger.experiment(ident)
+        if not w.beliefs.losses(e.base or "", slot.klass) and not confirm.hopeless(w, e.base or "", slot.klass):
+            run = _reference(w, e.base or "", slot)
+        else:
+            run = _bound(w, slot, e, w.agent(house.NAME), e.base or "")
+            w.dirty = True  # what needed no run may have been the last of its wave
+        if run is not None:
+            yield run
+            return
+
+
+def _bound(w: World, slot: Slot, e: Experiment, agent: Agent, parent: str) -> Run | None:
+    """Bind it and queue its run; None when it is done without one."""
+    bound = bind(w, e, parent)
+    with w.ledger.tx():
+        ready = settle_binding(w, e, agent, bound, slot.klass)
+    if bound.verdict == "crash":  # something of it is damaged: is it the ground?
+        sound.look(w)
+    if ready is None:
+        return None
+    return next(r for r in w.ledger.all(Run, "WHERE experiment=? AND status='queued'", e.id))
 
 
 def _parent(w: World, e: Experiment, agent: Agent) -> str:

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from swarm.config import Stop
-from swarm.coordinator import hours
+from swarm.coordinator import hours, house, waves
 from swarm.coordinator.planting import refs_follow
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.ports import Ticket
 from swarm.research.campaign import Ending, until_at, why_stop
-from swarm.research.experiment import Agent
+from swarm.research.experiment import NO_WORKERS, Agent
 
 GRACE = 20.0  # seconds an agent has to end by itself
 EVERY = 1.0  # seconds between looks at the agents' own budgets
@@ -68,7 +68,7 @@ def budgets(w: World) -> bool:
 
 
 def _nobody_left(w: World) -> str | None:
-    left = [a for a in w.agents(*LIVE) if a.kind != "person" and not w.idles(a)]
+    left = [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS and not w.idles(a)]
     return None if left else "every agent has come to its own end"
 
 
@@ -100,13 +100,13 @@ def end(w: World, why: str) -> None:
 
 def _finish(w: World) -> bool:
     for agent in w.agents(*LIVE):
-        if agent.kind == "person":
+        if agent.kind in NO_WORKERS:
             continue
         if w.now >= w.timers.setdefault("grace", w.now + GRACE):
             stop_agent(w, agent.name, "the campaign ended")
     if w.ledger.open_runs("running"):
         return False
-    if [a for a in w.agents(*LIVE) if a.kind != "person"]:
+    if [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]:
         return False
     refs_follow(w)  # the agents are gone: what they did to their branches last is put right
     w.hub.sweep(over=True)
@@ -118,6 +118,7 @@ def _finish(w: World) -> bool:
                 ident, stage="done", verdict="cancelled", reason="the campaign ended first", judged_at=w.now
             )
             w.say("judged", author, ident, verdict="cancelled", reason="the campaign ended first")
+        waves.close(w)
         w.set_campaign(state="ended", ended=w.now)
     w.changed += 1
     w.sessions.close()
@@ -138,12 +139,10 @@ def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[s
     Raises Refused for an unknown agent.
     """
     if agents:
-        known = {a.name for a in w.agents()}
+        known = {a.name for a in w.agents() if a.kind not in NO_WORKERS}
         unknown = [a for a in agents if a not in known]
         if unknown:
-            raise Refused(
-                f"no agent {', '.join(unknown)} here.", f"There are: {', '.join(sorted(known - {'you'}))}", 404
-            )
+            raise Refused(f"no agent {', '.join(unknown)} here.", f"There are: {', '.join(sorted(known))}", 404)
         for name in agents:
             stop_agent(w, name, "a person stopped it")
             _cancel_queue(w, name)
@@ -153,7 +152,7 @@ def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[s
         end(w, "a person stopped it")
     if now:
         for agent in w.agents(*LIVE):
-            if agent.kind != "person":
+            if agent.kind not in NO_WORKERS:
                 stop_agent(w, agent.name, "a person stopped it")
         cancel_running(w)
         _finish(w)
@@ -212,11 +211,11 @@ def rule_text(rule: Stop, now: float, done: int) -> str:
 
 def counted(w: World) -> int:
     """Experiments that count towards `stop.experiments`: measured and judged, of agents and persons, not of whoever only
-    uses idle slots."""
+    uses idle slots, nor the swarm's own."""
     return int(
         w.ledger.value(
             "SELECT COUNT(*) FROM experiments e WHERE campaign=? AND stage='done' AND origin IN ('submit','stack','try') "
             "AND runs>0 AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.campaign=e.campaign AND a.name=e.agent "
-            "AND json_extract(a.options, '$.idle')=1)", w.campaign.id,
+            "AND json_extract(a.options, '$.idle')=1) AND agent IS NOT ?", w.campaign.id, house.NAME,
         )
     )  # fmt: skip

@@ -50,7 +50,7 @@ def _kept(w: World) -> dict[str, float]:
     """P(a gain) of all that was kept, by experiment."""
     if w.kept is None:
         w.kept = {}
-        sql = "SELECT id, klass FROM experiments WHERE campaign=? AND verdict='keep'"
+        sql = "SELECT id, klass FROM experiments WHERE campaign=? AND verdict='keep' AND origin!='blank'"
         for ident, klass in w.ledger.rows(sql, w.campaign.id):
             gained(w, ident, klass)
     return w.kept

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from swarm.coordinator import figures
+from swarm.coordinator import blanks, figures
 from swarm.coordinator.world import World
-from swarm.research.experiment import Agent, Experiment, Run
+from swarm.research.experiment import NO_WORKERS, Agent, Experiment, Run
 from swarm.research.judging import Belief, p_better, verdict
 
 CHAIN = 2  # a stack of a stack, and no further
@@ -31,11 +31,13 @@ def judge(w: World, e: Experiment, run: Run) -> None:
     reason = broken or f"{w.task.metric.name} {w.sign * mine.m:.6g} against {against}'s {w.sign * parent.m:.6g}"
     w.set_experiment(e.id, parent_m=w.sign * parent.m, parent_v=parent.v)
     _freeze(w, e, word, reason, p, mine.m - parent.m)
-    if word == "keep":
+    if e.origin == "blank":
+        blanks.record(w)
+    elif word == "keep":
         figures.gained(w, e.id, run.klass)
     if word == "keep" and e.agent is not None:
         author = w.ledger.agent(w.campaign.id, e.agent)
-        if author is not None and author.kind != "person":
+        if author is not None and author.kind not in NO_WORKERS:
             build_on(w, author, w.ledger.experiment(e.id))
 
 

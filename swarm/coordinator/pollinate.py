@@ -6,7 +6,7 @@ from typing import Any
 
 from swarm.coordinator import confirm, judge, seeding
 from swarm.coordinator.world import LIVE, World
-from swarm.research.experiment import Agent, Run
+from swarm.research.experiment import NO_WORKERS, Agent, Run
 from swarm.research.pollination import behind, lineage, own_changes
 
 PATIENCE = 3  # results that an agent gets on what it adopted, before it can be rebased
@@ -35,7 +35,7 @@ def who_is_behind(w: World) -> list[Agent]:
     for agent in w.agents(*LIVE):
         p = confirm.p_over_best(w, agent.tip)
         if (
-            agent.kind != "person"
+            agent.kind not in NO_WORKERS
             and behind(agent.tip, best, tree, 0.0 if p is None else p, gone)
             and settled(w, agent)
         ):
@@ -51,7 +51,7 @@ def pollinate(w: World) -> bool:
     moving = w.ledger.value(
         "SELECT COUNT(*) FROM experiments WHERE campaign=? AND rebase_onto IS NOT NULL AND stage!='done'", w.campaign.id
     )
-    most = max(1, len([a for a in w.agents(*LIVE) if a.kind != "person"]) // 4) - int(moving)
+    most = max(1, len([a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]) // 4) - int(moving)
     for agent in late[: max(0, most)]:
         rebase(w, agent)
     if len(late) <= most:
@@ -97,7 +97,7 @@ def _reference(w: World, best: str) -> None:
 def outlook(w: World) -> dict[str, Any]:
     """Who builds on best already, who will be rebased, who stays for now."""
     best, tree = w.campaign.best, parents(w)
-    live = [a for a in w.agents(*LIVE) if a.kind != "person"]
+    live = [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]
     late = {a.name for a in who_is_behind(w)}
     on_it = [a.name for a in live if best in lineage(a.tip, tree)]
     stays = [a.name for a in live if a.name not in late and a.name not in on_it]

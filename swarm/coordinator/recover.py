@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarm.coordinator.planting import plant, refs_follow, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, NO_CHANGE, World
+from swarm.research.experiment import NO_WORKERS
 
 
 def load(w: World) -> None:
@@ -32,7 +33,7 @@ def recover(w: World) -> None:
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
     refs_follow(w)
-    names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]
+    names = [a.name for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]
     missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:
         plant(w, missing)

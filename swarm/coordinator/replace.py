@@ -11,7 +11,7 @@ from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
-from swarm.research.experiment import Agent
+from swarm.research.experiment import NO_WORKERS, Agent
 
 PLACE = re.compile(r"(?:gpu|cpu)([A-Za-z0-9._-]+)")
 
@@ -71,7 +71,7 @@ def whom(w: World, who: str, kind: str) -> Agent:
 def _may(w: World, old: Agent, done: Agent | None) -> None:
     if w.campaign.state not in ("baseline", "searching"):
         raise Refused("the campaign is over: there is nobody to replace.", "swarm resume --hours 2 goes on with it.")
-    if old.kind == "person" or w.idles(old):
+    if old.kind in NO_WORKERS or w.idles(old):
         raise Refused(f"{old.name} has no GPU of its own.", "swarm status shows who works where.")
     if done is not None:
         raise Refused(f"{old.name} was replaced by {done.name}.", f"That one then: swarm replace {done.name} --with …")

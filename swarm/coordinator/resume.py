@@ -11,7 +11,7 @@ from swarm.coordinator.planting import plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import World
 from swarm.errors import Refused
-from swarm.research.experiment import Agent
+from swarm.research.experiment import NO_WORKERS, Agent
 
 
 def pause(w: World) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
             stop=stop_text(w, rule),
         )
         for agent in w.agents("stopped", "crashed"):
-            if agent.kind != "person" and not _replaced(w, agent):
+            if agent.kind not in NO_WORKERS and not _replaced(w, agent):
                 anew = {"created": w.now} if '"stop"' in agent.options else {}  # its own hours and dollars begin again
                 w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None, **anew)
         if not searching and not w.ledger.open_runs("queued", "running"):

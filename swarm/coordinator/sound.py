@@ -10,7 +10,7 @@ from swarm.coordinator import promote
 from swarm.coordinator.planting import branch
 from swarm.coordinator.world import LIVE, World
 from swarm.repo import Damaged, verify
-from swarm.research.experiment import Promotion
+from swarm.research.experiment import NO_WORKERS, Promotion
 
 COPY = "Only a copy of .swarm/.git brings it back."
 
@@ -24,7 +24,7 @@ def look(w: World) -> bool:
     if best is None or _damage(w, best):
         return False
     for agent in w.agents(*LIVE):
-        if agent.kind == "person" or not (_damage(w, agent.tip) or _damage(w, agent.base)):
+        if agent.kind in NO_WORKERS or not (_damage(w, agent.tip) or _damage(w, agent.base)):
             continue
         with w.ledger.tx():
             w.set_agent(agent.name, tip=best if _damage(w, agent.tip) else agent.tip)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
-from swarm.coordinator import baseline, ending, hours, program
+from swarm.coordinator import baseline, ending, hours, house, program
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -31,6 +31,7 @@ def spawn(
     """
     del force  # busy GPUs are weighed by whoever looked at them
     wanted = Task.model_validate(task)
+    _not_authors(agents)
     running = w.has_campaign and w.campaign.state in ("baseline", "searching", "ending")
     if running:
         _same_task(w, wanted)
@@ -65,6 +66,13 @@ def spawn(
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
     }  # fmt: skip
+
+
+def _not_authors(agents: list[dict[str, Any]]) -> None:
+    """Raises Refused for the names that the ledger has for a person and for the swarm itself."""
+    taken = sorted({a["name"] for a in agents} & {"you", house.NAME})
+    if taken:
+        raise Refused(f"no agent can be called {', '.join(taken)}.", "Call it something else.", 422)
 
 
 def _idle(wish: dict[str, Any]) -> bool:

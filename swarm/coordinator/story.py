@@ -16,6 +16,7 @@ from swarm.coordinator import (
     contact,
     dispatch,
     ending,
+    grid,
     note,
     once,
     pollinate,
@@ -29,13 +30,14 @@ from swarm.coordinator import (
     submit,
     turn,
     watch,
+    waves,
 )
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Failed, Hub, Worktrees
-from swarm.research.experiment import Run
+from swarm.research.experiment import NO_WORKERS, Run
 from swarm.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class Story:
             if w.dirty:
                 w.dirty = False
                 did = confirm.withdraw(w) or confirm.review(w) or promote.wanted(w) or did
+                did = waves.review(w) or did
             did = ending.review(w) or did
             did = pollinate.pollinate(w) or did
             did = dispatch.dispatch(w) or did
@@ -168,6 +171,13 @@ class Story:
     def try_file(self, files: dict[str, str], description: str) -> dict[str, Any]:
         return self._do(_try, files, description)
 
+    def grid(self, words: list[str], agent: str | None = None, **wish: Any) -> dict[str, Any]:
+        """Queue a wave; `agent` None: a person asks. See grid.ask."""
+        return self._do(grid.ask, words, agent=agent, **wish)
+
+    def stop_grid(self, number: int, agent: str | None = None) -> dict[str, Any]:
+        return self._do(grid.stop, number, agent)
+
     def pause(self) -> dict[str, Any]:
         return self._do(resume.pause)
 
@@ -244,8 +254,8 @@ class Story:
         return {
             "campaign": c.name, "state": c.state, "metric": c.metric, "better": c.better, "budget": w.task.budget,
             "paused": bool(c.paused), "best": c.best, "baseline": c.baseline,
-            "why_ended": c.why_ended, "agents": [{"name": a.name, "kind": a.kind, "state": a.state} for a in w.agents()],
-            "live": len(w.agents(*LIVE)), "running": len(w.ledger.open_runs("running")),
+            "why_ended": c.why_ended, "agents": [{"name": a.name, "kind": a.kind, "state": a.state} for a in w.agents() if a.kind not in NO_WORKERS],
+            "live": len([a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]), "running": len(w.ledger.open_runs("running")),
             "queued": len(w.ledger.open_runs("queued")),
         }  # fmt: skip
 

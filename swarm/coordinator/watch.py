@@ -9,7 +9,7 @@ from swarm.coordinator.planting import mend
 from swarm.coordinator.program import program_of
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Pane, Seat
-from swarm.research.experiment import Agent
+from swarm.research.experiment import NO_WORKERS, Agent
 
 EVERY = 1.0  # seconds between looks
 KEPT = ("stop", "login", "idle")  # options that the coordinator keeps to itself
@@ -23,7 +23,7 @@ def watch(w: World) -> bool:
     if w.now < w.timers.get("watch", 0.0):
         return False
     w.timers["watch"] = w.now + EVERY
-    agents = [a for a in w.agents(*LIVE) if a.kind != "person"]
+    agents = [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]
     if not agents:
         return False
     panes = w.sessions.list()

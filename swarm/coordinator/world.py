@@ -15,7 +15,7 @@ from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
 from swarm.research import hardware
-from swarm.research.experiment import Agent, Campaign, Experiment, Slot
+from swarm.research.experiment import NO_WORKERS, Agent, Campaign, Experiment, Slot
 from swarm.research.judging import Belief
 from swarm.workspace import Workspace
 
@@ -158,7 +158,9 @@ class World:
         if not slots or slots[0].agent == agent.name or self.idles(agent):
             return max(1, len(slots))
         owners = {s.agent for s in self.slots() if s.agent}
-        sharers = [a for a in self.agents(*LIVE) if a.kind != "person" and a.name not in owners and not self.idles(a)]
+        sharers = [
+            a for a in self.agents(*LIVE) if a.kind not in NO_WORKERS and a.name not in owners and not self.idles(a)
+        ]
         return max(1, -(-len(slots) // max(1, len(sharers))))
 
     def commit_of(self, experiment: str) -> str:

@@ -167,7 +167,7 @@ class Reader:
         by = "raw" if raw else "estimate"
         order = "ASC" if campaign.better == "lower" else "DESC"
         which = "1 OR id=?" if everything else RANKED
-        where = f"WHERE campaign=? AND estimate IS NOT NULL AND klass IS ? AND origin!='imported' AND ({which})"
+        where = f"WHERE campaign=? AND estimate IS NOT NULL AND klass IS ? AND origin NOT IN ('imported','blank') AND ({which})"
         return self.all(
             Experiment, f"{where} ORDER BY {by} {order}, bound LIMIT ?", campaign.id, klass, campaign.best, n
         )  # fmt: skip

@@ -132,7 +132,7 @@ def _found(ledger: Asked, rowid: int) -> Found | None:
 
 
 def _experiment(ledger: Asked, ident: str) -> Found | None:
-    rows = ledger.rows(f"SELECT {COLUMNS} FROM experiments WHERE id=?", ident)
+    rows = ledger.rows(f"SELECT {COLUMNS} FROM experiments WHERE id=? AND origin!='blank'", ident)
     if not rows:
         return None
     (e, campaign, agent, description, hypothesis, patch, verdict, reason, raw, estimate, stderr, runs, p, parent_m, dropped,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 VERDICTS = ("keep", "discard", "crash", "conflict", "answered", "cancelled")
 PURPOSES = ("baseline", "screen", "confirm", "reference", "person")
+NO_WORKERS = ("person", "house")  # kinds of agents that are only authors: no slot, no session, no worktree
 ORIGINS = ("baseline", "submit", "stack", "try", "promote", "imported", "wave", "blank")
 
 
@@ -57,7 +58,7 @@ class Agent:
 
     name: str
     campaign: int
-    kind: str  # tuner | command | scripted | person | claude | codex
+    kind: str  # tuner | command | scripted | claude | codex | person | house
     options: str  # JSON
     state: str  # starting | thinking | waiting | limited | crashed | stopped
     base: str

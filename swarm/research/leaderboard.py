@@ -21,6 +21,8 @@ def state_of(
         return "best"
     if ident == baseline:
         return "baseline"
+    if experiment.origin == "blank":
+        return "blank"
     if experiment.dropped:
         return "did not hold"
     if ident in promoted_ever:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from swarm import procs
@@ -13,7 +13,7 @@ from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
 from swarm.research.judging import detectable
 from swarm.research.noise import Noise, pooled
 from swarm.views.gains import Gains, gains
-from swarm.views.ranking import JUDGED, Judge, Row, real, verdicts
+from swarm.views.ranking import JUDGED, Blanks, Judge, Row, real, verdicts
 from swarm.workspace import Workspace
 
 PROBLEMS = 4  # of the last hour, shown at once
@@ -111,6 +111,7 @@ class Snapshot:
     )
     effects: dict[str, Any] | None = None  # the prior fitted to what was judged, by kind
     gains: Gains | None = None
+    blanks: Blanks = field(default_factory=Blanks)  # not among the kept, discarded and crashed above
 
 
 def alive(workspace: Workspace) -> bool:
@@ -134,6 +135,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
         at = _moment(reader, campaign, now, alive)
         judge = Judge(reader, campaign)
         tallies = reader.tallies(campaign.id)
+        blanks = Blanks.of(reader, campaign)
         count = verdicts(_summed(tallies), reader, campaign)
         home = reader.home(campaign.id)
         slots = reader.slots(campaign.id)
@@ -155,8 +157,9 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             df=known.df if known else 0.0, detectable=detectable(spread) if known else None,
             device="core" if slots and slots[0].devices.startswith("cpu") else "gpu", slots=len(slots),
             busy=_share(campaign, slots, spent, at), slot_seconds=spent, runs=reader.measured(campaign),
-            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0), real=real(judge.sure, reader, campaign),
-            discarded=count.get("discard", 0), crashed=count.get("crash", 0),
+            lost=reader.count(campaign.id, "lost"), kept=count.get("keep", 0) - blanks.kept,
+            real=real(judge.sure, reader, campaign), discarded=count.get("discard", 0) - blanks.discarded,
+            crashed=count.get("crash", 0) - blanks.crashed, blanks=blanks,
             other=sum(count.get(v, 0) for v in ("conflict", "answered", "cancelled")), promoted=len(standing),
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),

@@ -38,6 +38,29 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Blanks:
+    """Runs of best with nothing changed, judged like changes: what of them was kept, or would have been promoted, is luck.
+
+    `p`: the sum of P(better) of the kept.
+    """
+
+    kept: int = 0
+    discarded: int = 0
+    crashed: int = 0
+    promoted: int = 0
+    p: float = 0.0
+
+    @property
+    def count(self) -> int:
+        return self.kept + self.discarded + self.crashed
+
+    @classmethod
+    def of(cls, reader: Reader, campaign: Campaign) -> Blanks:
+        """As the coordinator counted them."""
+        return cls(**(reader.figure(campaign.id, "blanks") or {}))
+
+
+@dataclass(frozen=True)
 class Board:
     """`rows` best first; `below`: best and the baseline, where they are not among the rows."""
 
@@ -107,13 +130,14 @@ def board(reader: Reader, n: int = 10, raw: bool = False, everything: bool = Fal
         shown = {r.experiment for r in rows}
         below = [judge.of(i) for i in dict.fromkeys((campaign.best, campaign.baseline)) if i and i not in shown]
         count = verdicts(reader.verdicts(campaign.id), reader, campaign)
+        blanks = Blanks.of(reader, campaign)
         sql = "SELECT COUNT(*) FROM experiments WHERE campaign=? AND estimate IS NOT NULL AND klass IS NOT ?"
         many = reader.value("SELECT COUNT(DISTINCT klass) FROM slots WHERE campaign=?", campaign.id) > 1
         elsewhere = int(reader.value(sql, campaign.id, home)) if many else 0
         return Board(
             campaign.metric, campaign.better, judge.hardware(home), tuple(rows), tuple(r for r in below if r),
-            sum(count.get(v, 0) for v in JUDGED), count.get("keep", 0), real(judge.sure, reader, campaign),
-            elsewhere, raw, gains(reader, campaign),
+            sum(count.get(v, 0) for v in JUDGED) - blanks.count, count.get("keep", 0) - blanks.kept,
+            real(judge.sure, reader, campaign), elsewhere, raw, gains(reader, campaign),
         )  # fmt: skip
 
 

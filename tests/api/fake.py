@@ -65,6 +65,12 @@ class FakeStory:
     def undo(self, request: str | None) -> dict[str, Any]:
         return self._verb("undo", request=request)
 
+    def grid(self, words: list[str], agent: str | None, **wish: Any) -> dict[str, Any]:
+        return self._verb("grid", words=words, agent=agent, **wish)
+
+    def stop_grid(self, number: int, agent: str | None) -> dict[str, Any]:
+        return self._verb("stop_grid", number=number, agent=agent)
+
     def pause(self) -> dict[str, Any]:
         return self._verb("pause")
 

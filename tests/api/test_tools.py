@@ -28,7 +28,21 @@ from tests.api.conftest import until
 from tests.coordinator.play import Play
 
 T = TypeVar("T")
-TOOLS = {"submit", "wait", "status", "leaderboard", "best", "show", "diff", "read", "log", "recall", "note", "adopt"}
+TOOLS = {
+    "submit",
+    "wait",
+    "status",
+    "leaderboard",
+    "best",
+    "show",
+    "diff",
+    "read",
+    "log",
+    "recall",
+    "note",
+    "adopt",
+    "grid",
+}
 
 
 class Slowly:

@@ -204,6 +204,8 @@ def test_watch_fits_any_terminal(night: Night, workspace: Workspace, height: int
         ("rebased", {"was": "e1", "stack": "e9", "kept": ["e2"]}), ("stacked", {"stack": "e9", "members": ["e2", "e3"]}),
         ("told", {"text": "hi", "from": "you"}), ("program", {"hash": "x"}), ("agent", {"state": "crashed", "why": "it ended"}),
         ("paused", {}), ("resumed", {}), ("ended", {"why": "stop.hours"}), ("machine", {"text": "slow"}),
+        ("grid", {"answer": {"wave": 3, "on": "e0001", "runs": 5}}), ("grid", {"stopped": 3}), ("wave", {"wave": 3, "text": "wave 3"}),
+        ("unstacked", {"members": ["e2"], "text": "e2 does not help"}), ("blank", {"p": 0.6, "n": 2}),
     ],
 )  # fmt: skip
 def test_every_event_has_a_sentence(kind: str, data: dict[str, object]) -> None:
@@ -211,7 +213,11 @@ def test_every_event_has_a_sentence(kind: str, data: dict[str, object]) -> None:
     assert line is not None
     assert "None" not in line.plain
     assert "\n" not in line.plain
-    assert news.line(Event(1, 1, 1000.0, kind, None, None, "{}"), 1000.0) is not None or kind == "machine"
+    assert news.line(Event(1, 1, 1000.0, kind, None, None, "{}"), 1000.0) is not None or kind in (
+        "machine",
+        "wave",
+        "unstacked",
+    )
     assert news.line(Event(1, 1, 1000.0, "unknown kind", None, None, "not json"), 1000.0) is None
 
 

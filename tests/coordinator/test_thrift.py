@@ -105,6 +105,38 @@ def test_nothing_that_is_done_over_and_over_reads_a_whole_table(play: Play) -> N
     assert play.world.ledger.value("SELECT COUNT(*) FROM runs WHERE purpose='confirm'")
 
 
+def test_what_the_swarm_queues_itself_reads_no_whole_table_either(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "swarm.coordinator.confirm.review", lambda w: False
+    )  # else one of the two is best, and no stack
+    play.begin(2, policy={"blank": 0.25, "rebase_every": 1e9})
+
+    def work() -> None:
+        play.submit("a0", A=0.9)
+        play.submit("a1", B=1.9)
+        play.settle()
+        play.story.grid(["B=1.9,5", "C=3,4"], repeats=2)
+        play.settle()
+        for _ in range(20):
+            play.step(400.0)
+
+    # at the door, once per wave, and where an experiment is begun: what each of its experiments is called
+    named = {s for s in _scans(play, work) if "MAX(CAST(SUBSTR(id, 2)" not in s}
+    assert named == set()
+    for origin in ("wave", "blank", "stack"):
+        assert play.world.ledger.value("SELECT COUNT(*) FROM experiments WHERE origin=? AND agent='swarm'", origin), (
+            origin
+        )
+
+
+def test_many_slots_ask_for_a_wave_once(play: Play) -> None:
+    play.begin(8, pool=SLOTS)
+    play.story.grid(["A=" + ",".join(map(str, range(8))), "B=" + ",".join(map(str, range(8)))])
+    statements, rows = _counted(play, play.step)
+    assert statements < 20 * SLOTS
+    assert rows < 10 * SLOTS
+
+
 def test_what_an_experiment_costs_in_git_processes(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes longer than all else that the story does for it."""
     play.begin(2)

@@ -121,7 +121,7 @@ class Checker:
         """Worktrees of living agents are whole, and stand on what the ledger says."""
         rows = self.all(
             'SELECT a.name, e."commit" FROM agents a JOIN experiments e ON e.id=a.base JOIN campaigns c ON c.id=a.campaign '
-            "WHERE c.id=(SELECT MAX(id) FROM campaigns) AND c.state IN ('baseline','searching') AND a.kind!='person' "
+            "WHERE c.id=(SELECT MAX(id) FROM campaigns) AND c.state IN ('baseline','searching') AND a.kind NOT IN ('person','house') "
             "AND a.state!='stopped'"
         )
         for name, commit in rows:

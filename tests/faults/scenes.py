@@ -230,6 +230,62 @@ def _lose_place(stage: Stage) -> None:
     Hub(stage.workspace.hidden).set_refs({"refs/heads/best": None, "refs/experiments/e0002": None})
 
 
+def _ask_wave(stage: Stage) -> None:
+    stage.story.grid(["A=1,9", "B=2,9"], request="w1")
+
+
+def _one_wave(stage: Stage) -> None:
+    """Asked once, each cell measured once, answered once, and told once."""
+    assert stage.ledger.rows("SELECT id, state FROM waves") == [(1, "done")]
+    assert count(stage, "cells") == 4
+    assert count(stage, "experiments WHERE origin='wave'") == 3
+    runs = "SELECT COUNT(*) FROM runs r JOIN experiments e ON e.id=r.experiment WHERE e.origin='wave' AND r.purpose='screen'"
+    assert stage.ledger.rows(f"{runs} AND r.status='finished'") == [(3,)]
+    assert count(stage, "events WHERE kind='wave'") == 1
+    assert count(stage, "notes WHERE text LIKE 'wave 1 on%'") == 1
+
+
+def _waved(stage: Stage) -> None:
+    begin(stage)
+    _ask_wave(stage)
+
+
+def _half_waved(stage: Stage) -> None:
+    _waved(stage)
+    stage.step()
+
+
+def _wave_stopped(stage: Stage) -> None:
+    assert stage.ledger.rows("SELECT state FROM waves") == [("stopped",)]
+    assert count(stage, "events WHERE kind='wave'") == 1
+    assert count(stage, "experiments WHERE origin='wave' AND verdict='cancelled'") >= 1
+
+
+def _apart(stage: Stage) -> None:
+    """Two kept changes that do not fit each other, a blank that is due, and slots that idle."""
+    stage.spawn(2, policy={"rebase_every": 1e9, "confirm_share": 0.0, "blank": 0.5})
+    stage.settle()
+    for agent, value in (("a0", 0.9), ("a1", 0.8)):
+        stage.submit(agent, A=value)
+    stage.step()
+    stage.step()
+    stage.story.promote("e0001", hold=True)
+
+
+def _rest(stage: Stage) -> None:
+    for _ in range(12):
+        stage.step(400.0)
+    stage.settle()
+
+
+def _no_twice(stage: Stage) -> None:
+    rows = stage.ledger.rows("SELECT base, stack_of FROM experiments WHERE agent='swarm' AND origin='stack'")
+    assert len(rows) == len(set(rows)), rows
+    assert count(stage, "events WHERE kind='unstacked'") == count(stage, "notes WHERE text LIKE '%stack on%'")
+    assert count(stage, "experiments WHERE origin='blank' AND verdict IN ('keep','discard')") >= 1
+    assert count(stage, "figures WHERE name='blanks'") == 1
+
+
 BOTH = ("a0", "a1")
 SCENES = [
     Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
@@ -258,6 +314,10 @@ SCENES = [
     Scene("resume after the end", _after_agent, lambda s: s.story.resume({"hours": 1}), _goes_on, (2, "before"), users=BOTH),
     Scene("replace", _half_done, lambda s: s.story.replace("a0", "scripted", source="best"), _replaced, (4, "inside"), parts=2,
           users=("a0-scripted",)),
+    Scene("grid", begin, then(_ask_wave, Stage.settle), _one_wave, parts=3),
+    Scene("grid, answered", _waved, lambda s: s.settle(), _one_wave, (4, "after"), parts=2),
+    Scene("stop a grid", _half_waved, then(lambda s: s.story.stop_grid(1), Stage.settle), _wave_stopped),
+    Scene("stacks and blanks", _apart, _rest, _no_twice, (7, "inside"), parts=3),
     Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip

@@ -74,7 +74,7 @@ class Owner(threading.Thread):
         self._diary.note("tried", experiment=answer["experiment"], files=files)
 
     def _tell(self, act: Event) -> None:
-        names = [n for (n,) in self._rows("SELECT name FROM agents WHERE kind!='person' ORDER BY name")]
+        names = [n for (n,) in self._rows("SELECT name FROM agents WHERE kind NOT IN ('person','house') ORDER BY name")]
         if names:
             agent, text = names[int(act.pick * len(names))], f"the owner says {act.pick:.9f}"
             with self._asking("told", agent=agent, text=text):

@@ -44,7 +44,9 @@ def ended(db: sqlite3.Connection) -> Iterator[str]:
         "SELECT id, experiment, status FROM runs WHERE status IN ('queued', 'running')"
     ):
         yield f"run {run} of {ident} is still {status} after the end"
-    for name, state in db.execute("SELECT name, state FROM agents WHERE kind != 'person' AND state != 'stopped'"):
+    for name, state in db.execute(
+        "SELECT name, state FROM agents WHERE kind NOT IN ('person','house') AND state != 'stopped'"
+    ):
         yield f"agent {name} is {state} after the end"
     for ident, stage in db.execute("SELECT id, stage FROM experiments WHERE stage != 'done'"):
         yield f"{ident} is still {stage} after the end"
