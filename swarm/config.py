@@ -103,6 +103,7 @@ class Policy(Frozen):
     rebase_every: float = 600.0
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
+    control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
 

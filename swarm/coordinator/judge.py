@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from swarm.coordinator import control
 from swarm.coordinator.world import World
 from swarm.research.experiment import Agent, Experiment, Run
 from swarm.research.judging import Belief, p_better, verdict
@@ -100,6 +101,7 @@ def stack(w: World, agent: Agent, members: list[str], depth: int = 1, onto: str 
         description=_title(members, onto), stage="queued", base=agent.tip, stack_of=json.dumps(members),
         rebase_onto=onto, depth=depth, created=w.now,
     )  # fmt: skip
+    control.unheard(w, ident)
     if onto is None:
         w.say("stacked", agent.name, ident, stack=ident, members=members, why=why)
     return ident

@@ -96,7 +96,7 @@ def _texts(w: World, agents: Iterable[Agent]) -> dict[str, str]:
         if agent.program:
             found[f"{agent.program}.md"] = program_of(w, agent)[0]
             continue
-        others = [a for a in w.agents() if a.program]
+        others = w.ledger.all(Agent, "WHERE campaign=? AND program>'' ORDER BY rowid", w.ground)  # the control's too
         found |= {f"{a.program}.md": program_of(w, a)[0] for a in others}
         if not others:
             found |= {name: text for name, text in [_file(w, None)] if text}

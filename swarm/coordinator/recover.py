@@ -18,7 +18,7 @@ def load(w: World) -> None:
         (ident, parent, bound or 0, klass, w.sign * score)
         for ident, parent, bound, klass, score in w.ledger.rows(
             "SELECT e.id, e.parent, e.bound, r.klass, r.score FROM runs r JOIN experiments e ON e.id=r.experiment "
-            "WHERE e.campaign=? AND r.status='finished' ORDER BY e.bound, r.id", w.campaign.id
+            "WHERE e.campaign IN (?, ?) AND r.status='finished' ORDER BY e.bound, r.id", w.ground, -w.ground
         )
     )  # fmt: skip
 
@@ -31,6 +31,12 @@ def recover(w: World) -> None:
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
     refs_follow(w)
+    w.both(_agents)
+    if w.campaign.state == "ended":
+        w.sessions.close()  # it may have ended at the very last step
+
+
+def _agents(w: World) -> None:
     names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]
     missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:
@@ -38,5 +44,3 @@ def recover(w: World) -> None:
     if w.campaign.state in ("baseline", "searching"):
         panes = w.sessions.list()
         start_agents(w, [n for n in names if n not in panes])
-    elif w.campaign.state == "ended":
-        w.sessions.close()  # it may have ended at the very last step

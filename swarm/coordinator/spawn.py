@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
-from swarm.coordinator import baseline, ending, hours, program
+from swarm.coordinator import baseline, control, ending, hours, program
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -46,6 +46,7 @@ def spawn(
         _has_files(w, commit, wanted)
         notes += [note] if note else []
     agents, more = _idlers(w, agents, commit, wanted)
+    agents, alone = control.split(w, running, agents)
     notes += more
     with w.ledger.tx():
         if not running:
@@ -55,14 +56,22 @@ def spawn(
             baseline.queue_runs(w)
         for agent in agents:
             add_agent(w, agent)
+        if alone:
+            control.begin(w)
+            with w.as_control():
+                add_agent(w, alone)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
+    if alone:
+        with w.as_control():
+            _settle(w, [alone["name"]])
     notes += program.doubts(w, [w.agent(a["name"]) for a in agents])
     return {
         "campaign": w.campaign.name, "base": w.commit_of(w.campaign.baseline or ""), "notes": notes,
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
+        "control": bool(alone),
     }  # fmt: skip
 
 
@@ -76,11 +85,12 @@ def _idlers(w: World, agents: list[dict[str, Any]], commit: str, task: Task) -> 
     for agent in agents:
         try:
             if _idle(agent):
-                w.kinds(agent["kind"]).check({k: v for k, v in agent["options"].items() if k != "idle"})
+                w.kinds(agent["kind"]).check({k: v for k, v in agent["options"].items() if k not in ("idle", "control")})
                 _tunable(w, commit, task)
             kept.append(agent)
         except SwarmError as error:
-            notes.append(f"idle slots only measure again: {error.message}")
+            without = "there is no control" if control.wanted(agent) else "idle slots only measure again"
+            notes.append(f"{without}: {error.message}")
     return kept, notes
 
 
@@ -133,7 +143,7 @@ def _has_files(w: World, commit: str, task: Task) -> None:
 
 
 def _campaign(w: World, task: Task, policy: Policy, stop: Stop, name: str | None, commit: str) -> None:
-    number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns")) + 1
+    number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns WHERE id>=0")) + 1
     w.ledger.add(
         "campaigns", name=name or f"c{number}", task=json.dumps({"task": task.model_dump(), "policy": policy.model_dump()}),
         stop=ending.rule_text(stop, w.now, 0), state="baseline", metric=task.metric.name, better=task.metric.better, created=w.now,

@@ -158,6 +158,22 @@ class Ledger:
             data=json.dumps(data, ensure_ascii=False),
         )  # fmt: skip
 
+    def figure(self, campaign: int, name: str) -> Any:
+        """What was computed last for screens; None when nothing was."""
+        text = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
+        return None if text is None else json.loads(text)
+
+    def set_figure(self, campaign: int, name: str, value: Any, at: float) -> None:
+        self.db.execute(
+            "INSERT INTO figures (campaign, name, value, at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (campaign, name) DO UPDATE SET value=excluded.value, at=excluded.at",
+            (campaign, name, json.dumps(value), at),
+        )
+
+    def forget_words(self, experiment: str) -> None:
+        """No recall finds this experiment (its row and all of it stay)."""
+        self.db.execute("DELETE FROM words WHERE rowid=?", (2 * int(experiment[1:]),))
+
     def set_ref(self, name: str, commit: str) -> None:
         self.db.execute(
             'INSERT INTO refs (name, "commit") VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "commit"=excluded."commit"',
