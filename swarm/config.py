@@ -154,6 +154,7 @@ class Config(Frozen):
     commands: Mapping[str, str | CommandLine] = Field(default_factory=dict)  # agent name → command line with {brief}
     program: str | tuple[str, ...] | None = None  # of programs/, dealt in turn; None: all of them
     gpu_price: float | None = Field(None, ge=0)  # dollars an hour of one
+    control: float | None = Field(None, ge=0, le=0.5)  # short for the policy's
 
     @model_validator(mode="before")
     @classmethod

@@ -81,6 +81,9 @@ def spawn(
     yes_really: Annotated[
         bool, typer.Option("--yes-really", help="With --permissions open: without the wall.")
     ] = False,
+    control: Annotated[
+        float | None, typer.Option(help="Share of the GPU time for a tuner alone, to compare with: 0.1.", min=0, max=0.5)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Take GPUs that others are using, too.")] = False,
 ) -> None:
@@ -101,7 +104,7 @@ def spawn(
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
             command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
-            permissions=permissions, interactive=interactive, yes_really=yes_really,
+            permissions=permissions, interactive=interactive, yes_really=yes_really, control=control,
         ),
     )  # fmt: skip
 

@@ -103,6 +103,7 @@ class Snapshot:
     agents: tuple[AgentRow, ...]
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
+    control: dict[str, Any] | None = None  # a tuner alone against the swarm at equal slot-seconds (research/control.py)
 
 
 def alive(workspace: Workspace) -> bool:
@@ -151,6 +152,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
+            control=reader.figure(campaign.id, "control"),
         )  # fmt: skip
 
 

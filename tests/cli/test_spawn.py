@@ -17,6 +17,7 @@ from swarm.runner import sandbox
 from swarm.slots import choosing, nvidia
 from swarm.workspace import Workspace
 from tests.cli.conftest import FakeClient, Typed
+from tests.ledger.made import made
 
 SLOTS: list[dict[str, Any]] = [
     {"id": "0", "devices": "cpu:4", "accelerator": "x86", "torch": "2.9", "device_nodes": []},
@@ -309,3 +310,30 @@ def test_a_script_is_named_from_where_the_person_stands(
     words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "scripted", "--command", "steps.json")
     assert typed(*words)[0] == 0
     assert asked.asked[-1][1]["agents"][0]["options"] == {"script": str(place.root / "steps.json")}
+
+
+def test_a_control_is_spawned_where_one_is_asked_for(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "2", "--sandbox", "off")
+    assert typed(*words)[0] == 0
+    body = asked.asked[-1][1]
+    assert body["policy"]["control"] == 0 and "control" not in [a["name"] for a in body["agents"]]
+    asked.answers["spawn"] = {**ANSWER, "control": True}
+    code, out, _ = typed(*words, "--control", "0.1")
+    body = asked.asked[-1][1]
+    assert code == 0 and body["policy"]["control"] == 0.1
+    assert body["agents"][-1] == {
+        "name": "control", "kind": "tuner", "options": {"device": "cpu", "idle": True, "control": True}, "program": None,
+        "slot": None,
+    }  # fmt: skip
+    assert "10 % of the core time goes to a tuner that sees nobody's results" in " ".join(out.split())
+    assert "confirms, stacks or tunes" not in out
+    place.yaml.write_text("control: 0.2\n")
+    typed(*words)
+    assert asked.asked[-1][1]["policy"]["control"] == 0.2
+    assert typed(*words, "--control", "0.9")[0] == 2
+
+
+def test_a_control_does_not_come_later(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    made(place.ledger).db.close()
+    code, _, err = typed("spawn", "--device", "cpu", "--control", "0.1")
+    assert code == 2 and "begins with its campaign" in err

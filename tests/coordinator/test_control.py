@@ -89,8 +89,8 @@ def test_nobody_sees_what_it_found(play: Play) -> None:
     with Reader(play.workspace.ledger) as reader:
         assert mine not in {row.experiment for row in board(reader, 50, everything=True).rows}
         assert other in {row.experiment for row in board(reader, 50, everything=True).rows}
-        assert [f.experiment for f in search.search(reader, "B")] == [answer["experiment"]]
-        assert search.search(reader, "A")  # there is something to be found
+        found = [f.experiment for f in search.search(reader, "B")]
+        assert answer["experiment"] in found and mine not in found
         shown = snapshot(reader, play.now, True)
     assert "control" not in [row.name for row in shown.agents]
     assert shown.runs["control"] >= 1
@@ -114,20 +114,15 @@ def test_the_same_file_of_the_other_side_is_no_answer(play: Play) -> None:
     assert play.hub.tree(play.e(mine).commit or "") == ours.tree
     assert play.e(mine).verdict == "keep" and play.e(mine).runs >= 1
     theirs = proposes(play, B=1.25)
-    play.story.adopt("a1", "baseline") if play.a("a1").tip != "e0001" else None
-    play.settle()
-    play.story.contact("a1", final=True)
-    copy = play.submit("a1", B=1.25)
-    play.settle()
-    assert play.e(copy).verdict != "answered" and play.e(copy).runs >= 1, theirs
-    twin = play.submit("a0", **{"A": 0.8}) if False else None
-    assert twin is None
+    copy = play.measured("a1", A=0.8, B=1.25)  # from the baseline, or on what a0 found
+    assert copy.tree == play.e(theirs).tree
+    assert copy.verdict == "keep" and copy.same_as is None and copy.runs >= 1
 
 
 def test_it_has_its_share_and_no_more(play: Play) -> None:
     begin(play, share=0.25)
     w, number = play.world, 0
-    for _ in range(300):
+    for _ in range(70):
         for name in ("a0", "a1"):
             if play.story.contact(name)["room"] > 0:
                 number += 1
@@ -141,7 +136,7 @@ def test_it_has_its_share_and_no_more(play: Play) -> None:
         "WHERE a.started>=? AND e.campaign=?"
     )
     ours, its = (float(w.ledger.value(sql, w.campaign.searching, c) or 0) for c in (1, -1))
-    assert 0.15 < its / (ours + its) <= 0.27, (ours, its)
+    assert 0.15 < its / (ours + its) <= 0.3, (ours, its)  # a run more or less: 20 are all
 
 
 def test_after_a_restart_it_goes_on_as_it_was(play: Play) -> None:
