@@ -101,6 +101,13 @@ class Policy(Frozen):
     baseline_runs: int = Field(3, ge=2)  # at least so many, one per slot
     confirm_share: float = 0.15  # of the slots' time
     rebase_every: float = 600.0
+    behind: float = Field(0.3, ge=0, le=1)  # an agent is, when P(what it builds on is better than best) is under this,
+    behind_gap: float | None = Field(None, ge=0)  # or when it is worse by more than so many sd of one run,
+    stale: int = Field(3, ge=0)  # or lacks the last so many promotions (0: never for that)
+    stale_after: int = Field(6, ge=0)  # and has had so many results since the first of them
+    stay: float = Field(0.25, ge=0, le=0.9)  # share of the agents (of four at least) that looks elsewhere on purpose,
+    stay_within: float = 4.0  # unless behind by more than so many sd of one run
+    apart: bool = False  # nobody is rebased or learns from others: for comparisons
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
     control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results

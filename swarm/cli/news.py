@@ -53,6 +53,7 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "withdrawn": lambda: f"{what} is no longer best: {data.get('to')} is, again",
         "rebased": lambda: _rebased(who, what, data),
         "stacked": lambda: f"{who}: {_names(data.get('members'))} are put together as {data.get('stack')}",
+        "stays": lambda: f"{who} stays on {data.get('on')} on purpose, while best is {what}",
         "adopted": lambda: _rebased(who, what, data),
         "lost": lambda: f"a run of {what} was lost ({data.get('why') or 'no word'}) and is done again",
         "told": lambda: f"told {who or 'all'}: {data.get('text', '')}",

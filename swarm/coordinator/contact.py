@@ -19,7 +19,7 @@ from swarm.research.experiment import Agent, Event, Experiment
 NEWS = 40  # events told at once
 TOLD = (  # kinds of events that an agent hears of
     "promoted", "withdrawn", "baseline", "paused", "resumed", "told", "rebased", "stacked", "not-held", "judged", "moved",
-    "program",
+    "program", "stays",
 )  # fmt: skip
 
 
@@ -150,6 +150,8 @@ def _line(w: World, e: Event) -> str:
         return f"{', '.join(data['members'])} are stacked as {data['stack']}: {data['why']}"
     if e.kind == "moved":
         return f"your worktree moved from {data['was']} to {data['to']}: read it again before you edit"
+    if e.kind == "stays":
+        return f"best is {e.experiment}, and you stay on {data['on']} on purpose: look where the others do not"
     if e.kind == "program":
         return "the program was edited: read it again"
     if e.kind == "not-held":
