@@ -86,6 +86,7 @@ class Spawn(Asked):
     agents: list[NewAgent] = Field(default_factory=list, max_length=1000)
     slots: list[NewSlot] = Field(default_factory=list, max_length=1000)
     force: bool = False
+    source: Literal["best", "diverse"] = "best"  # what new agents build on
 
 
 class Try(Asked):
@@ -116,7 +117,7 @@ class Replace(Asked):
     kind: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
-    source: Literal["tip", "best"] = "tip"  # what the new agent builds on
+    source: Literal["tip", "best", "diverse"] = "tip"  # what the new agent builds on
     stop: Stop | None = None
 
 

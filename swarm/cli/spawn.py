@@ -49,6 +49,7 @@ class Asked:
     interactive: bool = False
     yes_really: bool = False
     control: float | None = None
+    source: str = "best"
 
 
 def run(workspace: Workspace, asked: Asked) -> None:
@@ -67,6 +68,8 @@ def run(workspace: Workspace, asked: Asked) -> None:
         **config.policy.model_dump(), "gpu_price": config.gpu_price or config.policy.gpu_price, "control": share(asked, config),
         **({"sandbox": asked.sandbox} if asked.sandbox else {})
     }  # fmt: skip
+    if asked.source not in ("best", "diverse"):
+        raise UsageError(f"--from {asked.source}: it is best, or diverse (good ones of different lines).")
     if asked.control is not None and running:
         raise UsageError("a control begins with its campaign, and this one runs already.", "The next one: swarm stop")
     notes = [*missing_programs(str(policy["sandbox"])), *(shared(p.busy) for p in places if p.busy)]
@@ -86,7 +89,7 @@ def run(workspace: Workspace, asked: Asked) -> None:
 
     answer = ensure(workspace).post(
         "spawn", task=task.model_dump(mode="json"), agents=agents, slots=lent, stop=end.stop.model_dump(), policy=policy,
-        name=asked.name, force=asked.force,
+        name=asked.name, force=asked.force, **({"source": asked.source} if asked.source != "best" else {}),
     )  # fmt: skip
     plan = spawned.Plan(
         task, agents, lent, end, str(policy["sandbox"]), notes, workspace, config.gpu_price, float(policy.get("control") or 0)

@@ -86,10 +86,16 @@ def hear(w: World, name: str, seq: int) -> dict[str, Any]:
 def _events(w: World, agent: Agent) -> list[Event]:
     """What concerns the agent and it has not heard: its own results, and what everybody is told."""
     marks = ", ".join("?" * len(TOLD))
-    return w.ledger.all(
+    found = w.ledger.all(
         Event, f"WHERE campaign=? AND seq>? AND (agent=? OR (agent IS NULL AND kind!='judged')) AND kind IN ({marks}) "
         "ORDER BY seq LIMIT ?", w.campaign.id, agent.seen, agent.name, *TOLD, NEWS,
     )  # fmt: skip
+    return found if not w.policy.apart else [e for e in found if _own(w, agent, e)]
+
+
+def _own(w: World, agent: Agent, e: Event) -> bool:
+    """Whether an event may be told to an agent that works apart: not what others found."""
+    return e.kind not in ("promoted", "withdrawn") or w.ledger.experiment(e.experiment or "").agent == agent.name
 
 
 def _ended(w: World, name: str) -> str:
@@ -180,9 +186,10 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
     put_back = agent.tip
     path, source = constants_file(w, put_back)
     found = constants(source)
+    own, whose = ("AND agent=? ", (name,)) if w.policy.apart else ("", ())
     rows = w.ledger.all(
         Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND kind='const' AND \"commit\" IS NOT NULL "
-        "ORDER BY rowid DESC LIMIT 500", w.campaign.id
+        f"{own}ORDER BY rowid DESC LIMIT 500", w.campaign.id, *whose
     )  # fmt: skip
     past = []
     for x in reversed(rows):

@@ -27,7 +27,8 @@ def replace(
     w: World, who: str, kind: str, options: dict[str, Any] | None = None, program: str | None = None,
     source: str = "tip", stop: dict[str, Any] | None = None, name: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """End agent `who` (or the one on GPU `gpu3`) and start one of `kind` there, on its tip or (`source`) on best.
+    """End agent `who` (or the one on GPU `gpu3`) and start one of `kind` there, on its tip or (`source`) on best, or on a
+    good one that nobody stands on (diverse).
 
     What it did is pinned, edits that it had not submitted too; what waited in its queue is not run, what runs finishes.
     Asked again it answers the same. Raises KeyError for nobody, Refused where nothing can be replaced.
@@ -102,7 +103,7 @@ def _name(w: World, old: Agent, kind: str) -> str:
 
 def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
     """In one transaction: the old one is ended and pinned, the new one is there with its GPUs."""
-    tip = (w.campaign.best or old.tip) if source == "best" else old.tip
+    tip = _ground(w, old, source)
     edits = _edits(w, old)
     with w.ledger.tx():
         w.pin(f"refs/tips/{old.name}/{old.tip}", w.commit_of(old.tip))
@@ -117,6 +118,17 @@ def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
         w.say(
             "replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped
         )
+
+
+def _ground(w: World, old: Agent, source: str) -> str:
+    """What the new one builds on; `diverse`: a good one that nobody else stands on, best if there is none."""
+    if source == "tip" or w.campaign.best is None:
+        return old.tip
+    if source == "best":
+        return w.campaign.best
+    taken = {a.tip for a in w.agents(*LIVE) if a.name != old.name}
+    free = [ident for ident in spawn.different(w, len(taken) + 2) if ident not in taken]
+    return free[0] if free else w.campaign.best
 
 
 def _edits(w: World, old: Agent) -> str:

@@ -179,7 +179,7 @@ def queue(
     return {
         "experiment": ident,
         "diff": patch[:PATCH],
-        "notes": _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
+        "notes": [] if w.policy.apart else _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
         "room": room(w, agent),
     }
 
