@@ -193,17 +193,19 @@ def deal(
     for name, word, own in slots.deal(wish, ids, prefix, used):
         sort, options = kind_of(word, asked, config, prefix)
         said = wishes.of(word, config)
-        program = said.program
+        program, several = said.program, list[str]()
         if program is not None and program not in programs:
             raise UsageError(
                 f"agents: {word}: there is no program {program}.", f"There are: {', '.join(programs) or 'none'}"
             )
         if sort not in WITHOUT_PROGRAM:
+            several = programs if program is None and len(programs) > 1 else []
             program = program or (programs[readers % len(programs)] if programs else None)
             readers += 1
         dealt.append(
             {"name": name, "kind": sort, "options": options, "program": program, "slot": own[0] if own else None}
             | ({"stop": said.stop.model_dump()} if said.stop else {})
+            | ({"programs": several} if several else {})
         )
         words.append(word)
     wishes.check(asked.model, words)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm import clock
-from swarm.cli import control, screen
+from swarm.cli import control, plateau, screen
 from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
@@ -54,6 +54,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
         ("money", _money(s), ""),
+        ("plateau", plateau.line(s.plateau, _decimals(s), clock.now()) if s.plateau else "", ""),
         ("control", _control(s) if s.control else "", ""),
     ):
         if str(left):

@@ -19,7 +19,7 @@ from swarm.research.experiment import Agent, Event, Experiment
 NEWS = 40  # events told at once
 TOLD = (  # kinds of events that an agent hears of
     "promoted", "withdrawn", "baseline", "paused", "resumed", "told", "rebased", "stacked", "not-held", "judged", "moved",
-    "program", "stays",
+    "program", "stays", "plateau", "switched",
 )  # fmt: skip
 
 
@@ -145,6 +145,11 @@ def _line(w: World, e: Event) -> str:
         return f"{e.experiment} is no longer best: {data['to']} is, again"
     if e.kind == "baseline":
         return f"baseline {data['score']:.6g}; one run spreads by {data['sd']:.2g}"
+    if e.kind == "plateau":
+        return (
+            f"a plateau: best gained {max(0.0, data['gain']):.2g} in {data['experiments']} experiments, less than the noise "
+            f"({data['sd']:.2g}). More of the same will not help: try something of another sort"
+        )
     if e.agent is None:
         return {"paused": "paused by a person", "resumed": "going on"}.get(e.kind, "")
     if e.kind == "told":
@@ -156,6 +161,8 @@ def _line(w: World, e: Event) -> str:
         return f"{', '.join(data['members'])} are stacked as {data['stack']}: {data['why']}"
     if e.kind == "moved":
         return f"your worktree moved from {data['was']} to {data['to']}: read it again before you edit"
+    if e.kind == "switched":
+        return f"you follow the program {data['to']} from now on, no longer {data['was']}"
     if e.kind == "stays":
         return f"best is {e.experiment}, and you stay on {data['on']} on purpose: look where the others do not"
     if e.kind == "program":

@@ -50,6 +50,11 @@ def _heard_of(w: World, digest: str) -> bool:
     return w.ledger.value(sql, w.campaign.id, digest) is not None
 
 
+def there(w: World, name: str) -> bool:
+    """Whether there is a program of this name with something in it."""
+    return bool(_text(w.workspace.programs / f"{name}.md"))
+
+
 def _file(w: World, name: str | None) -> tuple[str, str]:
     """What a person calls the program, and its text; that of the task for an agent that was dealt none."""
     folder = w.workspace.programs

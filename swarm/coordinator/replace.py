@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from swarm.coordinator import ending, spawn
+from swarm.coordinator import ending, plateau, spawn
 from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -42,9 +42,10 @@ def replace(
     fresh = name or _name(w, old, kind)
     if w.ledger.agent(w.campaign.id, fresh) is not None:
         raise Refused(f"{fresh} is there already.", "Say it again.")
-    wish = {"name": fresh, "kind": kind, "options": options or {}, "program": program or old.program, "stop": stop}
+    wish: dict[str, Any] = {"name": fresh, "kind": kind, "options": options or {}, "program": program or old.program, "stop": stop}
+    wish["programs"] = [] if program else plateau.choices(w, old.name)
     together = len([a for a in w.agents(*LIVE) if a.kind == kind and a.name != old.name]) + 1
-    w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})  # type: ignore[dict-item]
+    w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})
     w.sessions.stop(old.name)  # first of all: two never work on one GPU
     _hand_over(w, old, wish, source)
     _settle(w, fresh)
@@ -115,9 +116,8 @@ def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
         spawn.add_agent(w, wish)
         w.set_agent(wish["name"], tip=tip, base=tip)
         w.ledger.change("slots", {"campaign": w.campaign.id, "agent": old.name}, agent=wish["name"], state="open")
-        w.say(
-            "replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped
-        )
+        w.say("replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped,
+              **({"programs": {wish["name"]: wish["programs"]}} if wish["programs"] else {}))  # fmt: skip
 
 
 def _ground(w: World, old: Agent, source: str) -> str:

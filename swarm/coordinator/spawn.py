@@ -66,6 +66,7 @@ def spawn(
             with w.as_control():
                 add_agent(w, alone)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
+              programs={a["name"]: a["programs"] for a in agents if a.get("programs")},
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
     if alone:

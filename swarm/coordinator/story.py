@@ -19,6 +19,7 @@ from swarm.coordinator import (
     ending,
     note,
     once,
+    plateau,
     pollinate,
     promote,
     recover,
@@ -94,6 +95,7 @@ class Story:
             did = company.look(w) or did
             did = any(w.both(watch.watch)) or did
             control.look(w)
+            did = plateau.look(w) or did
             w.move_refs()
         except BaseException as error:
             recover.load(w)  # what is in memory may be ahead of a transaction that was rolled back

@@ -104,6 +104,7 @@ class Snapshot:
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
     control: dict[str, Any] | None = None  # a tuner alone against the swarm at equal slot-seconds (research/control.py)
+    plateau: dict[str, Any] | None = None  # since when best gains less than the noise; None once it gains again
 
 
 def alive(workspace: Workspace) -> bool:
@@ -152,8 +153,14 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
-            control=reader.figure(campaign.id, "control"),
+            control=reader.figure(campaign.id, "control"), plateau=_plateau(reader, campaign, standing),
         )  # fmt: skip
+
+
+def _plateau(reader: Reader, campaign: Campaign, standing: list[Promotion]) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = reader.figure(campaign.id, "plateau")
+    over = found is None or any(p.at > found["at"] for p in standing)
+    return None if over else found
 
 
 def _moment(reader: Reader, campaign: Campaign, now: float, alive: bool) -> float:
