@@ -108,7 +108,9 @@ class Policy(Frozen):
     stay: float = Field(0.25, ge=0, le=0.9)  # share of the agents (of four at least) that looks elsewhere on purpose,
     stay_within: float = 4.0  # unless behind by more than so many sd of one run
     apart: bool = False  # nobody is rebased or learns from others: for comparisons
-    plateau: int = Field(20, ge=0)  # experiments per agent without a gain above the noise; then programs change (0: never)
+    plateau: int = Field(
+        20, ge=0
+    )  # experiments per agent without a gain above the noise; then programs change (0: never)
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
     control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results

@@ -64,7 +64,9 @@ class NewAgent(Asked):
     kind: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
-    programs: list[Name] | None = Field(None, max_length=100)  # those that `program` was dealt from, if a person named none
+    programs: list[Name] | None = Field(
+        None, max_length=100
+    )  # those that `program` was dealt from, if a person named none
     slot: Name | None = None
     slots: list[Name] | None = Field(None, max_length=1000)  # when it leases several
     stop: Stop | None = None  # of this agent alone

@@ -82,7 +82,8 @@ def spawn(
         bool, typer.Option("--yes-really", help="With --permissions open: without the wall.")
     ] = False,
     control: Annotated[
-        float | None, typer.Option(help="Share of the GPU time for a tuner alone, to compare with: 0.1.", min=0, max=0.5)
+        float | None,
+        typer.Option(help="Share of the GPU time for a tuner alone, to compare with: 0.1.", min=0, max=0.5),
     ] = None,
     source: Annotated[
         str, typer.Option("--from", help="What new agents build on: best, or diverse (good ones of different lines).")
@@ -155,7 +156,8 @@ def replace(
     agent: Annotated[str, typer.Argument(help="An agent, or a GPU: gpu3.", autocompletion=complete.agents)],
     kind: Annotated[str, typer.Option("--with", help="Another kind of agent, as in spawn --agents.")],
     source: Annotated[
-        str, typer.Option("--from", help="What it builds on: tip (of the agent), best, or diverse (good, but nobody's).")
+        str,
+        typer.Option("--from", help="What it builds on: tip (of the agent), best, or diverse (good, but nobody's)."),
     ] = "tip",
     command: Annotated[str | None, typer.Option(help="For an agent of kind command: its command line.")] = None,
     model: Models = None,

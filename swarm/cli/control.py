@@ -8,7 +8,6 @@ from typing import Any
 from swarm.cli import screen
 
 
-
 def line(found: Mapping[str, Any], decimals: int, device: str = "gpu", goes_on: bool = False) -> str:
     """`TPE alone, 8 GPU-h: 0.9869 ± .0012. The swarm after its first 8 GPU-h: 0.9861 ± .0012. …`"""
     unit = "GPU-h" if device == "gpu" else "core-h"

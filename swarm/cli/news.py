@@ -12,7 +12,14 @@ from swarm.cli import plateau, screen
 from swarm.cli.figures import clock as hour
 from swarm.research.experiment import Event
 
-STYLES = {"promoted": "bold green", "withdrawn": "yellow", "plateau": "yellow", "lost": "yellow", "machine": "yellow", "ended": "bold"}
+STYLES = {
+    "promoted": "bold green",
+    "withdrawn": "yellow",
+    "plateau": "yellow",
+    "lost": "yellow",
+    "machine": "yellow",
+    "ended": "bold",
+}
 QUIET = ("bound", "measured", "confirming")  # the board tells these
 
 

@@ -18,7 +18,9 @@ def run(agent: str, kind: str, source: str = "tip", command: str | None = None, 
     from swarm.config import load
 
     if source not in ("tip", "best", "diverse"):
-        raise UsageError(f"--from {source}: it is tip (what the agent builds on), best, or diverse (good, but nobody's).")
+        raise UsageError(
+            f"--from {source}: it is tip (what the agent builds on), best, or diverse (good, but nobody's)."
+        )
     workspace = here()
     config = load(workspace)
     wishes.check(models, [kind])

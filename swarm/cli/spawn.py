@@ -92,7 +92,15 @@ def run(workspace: Workspace, asked: Asked) -> None:
         name=asked.name, force=asked.force, **({"source": asked.source} if asked.source != "best" else {}),
     )  # fmt: skip
     plan = spawned.Plan(
-        task, agents, lent, end, str(policy["sandbox"]), notes, workspace, config.gpu_price, float(policy.get("control") or 0)
+        task,
+        agents,
+        lent,
+        end,
+        str(policy["sandbox"]),
+        notes,
+        workspace,
+        config.gpu_price,
+        float(policy.get("control") or 0),
     )
     print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
 

@@ -6,7 +6,6 @@ in both directions. Only the baseline and the noise are shared; they are about t
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 

@@ -42,7 +42,13 @@ def replace(
     fresh = name or _name(w, old, kind)
     if w.ledger.agent(w.campaign.id, fresh) is not None:
         raise Refused(f"{fresh} is there already.", "Say it again.")
-    wish: dict[str, Any] = {"name": fresh, "kind": kind, "options": options or {}, "program": program or old.program, "stop": stop}
+    wish: dict[str, Any] = {
+        "name": fresh,
+        "kind": kind,
+        "options": options or {},
+        "program": program or old.program,
+        "stop": stop,
+    }
     wish["programs"] = [] if program else plateau.choices(w, old.name)
     together = len([a for a in w.agents(*LIVE) if a.kind == kind and a.name != old.name]) + 1
     w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})

@@ -91,7 +91,9 @@ def _idlers(w: World, agents: list[dict[str, Any]], commit: str, task: Task) -> 
     for agent in agents:
         try:
             if _idle(agent):
-                w.kinds(agent["kind"]).check({k: v for k, v in agent["options"].items() if k not in ("idle", "control")})
+                w.kinds(agent["kind"]).check(
+                    {k: v for k, v in agent["options"].items() if k not in ("idle", "control")}
+                )
                 _tunable(w, commit, task)
             kept.append(agent)
         except SwarmError as error:

@@ -210,7 +210,9 @@ class Reader:
         found = {p: int(self.value(sql, p, campaign.created, _until(campaign))) for p in PURPOSES}
         its = self._of_control(campaign)
         if its:
-            found = {purpose: count - its.get(purpose, 0) for purpose, count in found.items()} | {"control": sum(its.values())}
+            found = {purpose: count - its.get(purpose, 0) for purpose, count in found.items()} | {
+                "control": sum(its.values())
+            }
         return {purpose: count for purpose, count in found.items() if count}
 
     def _of_control(self, campaign: Campaign) -> dict[str, int]:

@@ -50,7 +50,9 @@ def spent(spans: Iterable[Span], at: float) -> float:
 
 def moment(spans: Sequence[Span], seconds: float) -> float | None:
     """When so many slot-seconds had been used for the first time; None when that was never so."""
-    edges = sorted([(start, 1) for start, end in spans if end > start] + [(end, -1) for start, end in spans if end > start])
+    edges = sorted(
+        [(start, 1) for start, end in spans if end > start] + [(end, -1) for start, end in spans if end > start]
+    )
     going, used, last = 0, 0.0, edges[0][0] if edges else 0.0
     if seconds <= 0:
         return last

@@ -298,7 +298,9 @@ def test_the_control_is_one_sentence(night: Night, workspace: Workspace, capsys:
     assert json.loads(capsys.readouterr().out)["control"] == FOUND
 
 
-@pytest.mark.parametrize(("p", "ahead", "said"), [(0.97, "swarm", "The swarm is ahead"), (0.01, "control", "TPE alone is ahead")])
+@pytest.mark.parametrize(
+    ("p", "ahead", "said"), [(0.97, "swarm", "The swarm is ahead"), (0.01, "control", "TPE alone is ahead")]
+)
 def test_the_control_is_told_flattering_or_not(p: float, ahead: str, said: str) -> None:
     assert said in control.line({**FOUND, "p": p, "ahead": ahead}, 4)
     assert "nothing to compare yet" in control.line({"seconds": 0.0, "state": "waiting"}, 4)

@@ -39,7 +39,9 @@ def test_spent_grows_and_what_two_use_adds_up(used: list[tuple[float, float]], a
 
 
 @given(spans, spans)
-def test_both_have_used_the_same_at_equal_hours(control: list[tuple[float, float]], swarm: list[tuple[float, float]]) -> None:
+def test_both_have_used_the_same_at_equal_hours(
+    control: list[tuple[float, float]], swarm: list[tuple[float, float]]
+) -> None:
     found = equal_hours(control, swarm)
     if found is None:
         assert min(spent(control, math.inf), spent(swarm, math.inf)) == 0

@@ -64,7 +64,9 @@ def test_a_quarter_of_four_stays_the_best_of_the_others() -> None:
 
 
 def test_missed_promotions() -> None:
-    assert missed("5", ["2", "4"], TREE) == 0 and missed("4", ["4", "5"], TREE) == 1 and missed("1", ["2", "3"], TREE) == 2
+    assert (
+        missed("5", ["2", "4"], TREE) == 0 and missed("4", ["4", "5"], TREE) == 1 and missed("1", ["2", "3"], TREE) == 2
+    )
 
 
 def test_diverse_is_good_and_none_of_the_other_s_line() -> None:
@@ -104,7 +106,9 @@ standings = st.builds(
     Standing, agent=st.just(""), on_best=st.booleans(), lost=st.booleans(), p=st.floats(0, 1), gap=st.floats(-9, 99),
     missed=st.integers(0, 9), results=st.integers(0, 20), settled=st.booleans(),
 ).map(lambda s: replace(s, on_best=s.on_best and not s.lost))  # fmt: skip
-swarms = st.lists(standings, min_size=1, max_size=16).map(lambda them: [replace(s, agent=f"a{i:02}") for i, s in enumerate(them)])
+swarms = st.lists(standings, min_size=1, max_size=16).map(
+    lambda them: [replace(s, agent=f"a{i:02}") for i, s in enumerate(them)]
+)
 policies = st.builds(
     Rules, behind=st.floats(0, 1), gap=st.none() | st.floats(0, 9), stale=st.integers(0, 5), stale_after=st.integers(0, 9),
     stay=st.floats(0, 0.9), wide=st.floats(0, 20),
