@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from swarm.config import Stop
-from swarm.coordinator import control, hours
+from swarm.coordinator import control, hours, turn
 from swarm.coordinator.planting import refs_follow
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
@@ -133,6 +133,7 @@ def stop_agent(w: World, name: str, why: str) -> None:
     """End one agent's session; its queue stays and its slot closes when nothing of it is left."""
     w.sessions.stop(name)
     with w.ledger.tx():
+        turn.settle(w, name)
         w.set_agent(name, state="stopped", ended=w.now)
         w.say("agent", name, None, state="stopped", why=why)
 

@@ -97,6 +97,11 @@ def by_person(w: World, what: str, force: bool = False, hold: bool = False) -> d
         )
     if e.id == w.campaign.best:
         return _hold(w, e) if hold else {"message": f"{e.id} is best already.", "moved": False, **_card(w, e.id, "")}
+    if e.commit is None and e.verdict is not None:
+        raise Refused(
+            f"{e.id} was never measured: {(e.reason or e.verdict).splitlines()[0]}.",
+            f'See its change: swarm show {e.id} · make it on best and measure that: swarm try my_train.py -m "…"',
+        )
     if e.commit is None or (e.runs == 0 and not force and e.verdict is None):
         raise Refused(
             f"{e.id} has not been measured yet.", f"Wait for it (swarm show {e.id}), or promote it unseen: --force"

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from swarm.coordinator import ending, plateau, spawn
+from swarm.coordinator import ending, plateau, spawn, turn
 from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -116,6 +116,7 @@ def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
         w.pin(f"refs/tips/{old.name}/{old.tip}", w.commit_of(old.tip))
         if edits:
             w.pin(f"refs/stray/{old.name}/{edits[:12]}", edits)
+        turn.settle(w, old.name)
         w.set_agent(old.name, state="stopped", ended=w.now)
         w.say("agent", old.name, None, state="stopped", why=f"replaced by {wish['name']}")
         dropped = ending.drop_queue(w, old.name, "its agent was replaced")
