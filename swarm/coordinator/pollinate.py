@@ -49,6 +49,7 @@ def _standing(
     w: World, agent: Agent, best: str, tree: dict[str, str | None], gone: set[str], promoted: list[Promotion], how: rules.Rules
 ) -> rules.Standing:  # fmt: skip
     lost = rules.lost(agent.tip, best, tree, gone)
+    own = bool(own_changes(agent.tip, best, tree, gone))
     on_best = best in lineage(agent.tip, tree) and not lost
     p = confirm.p_over_best(w, agent.tip)
     mine, theirs, sd = w.beliefs.of(agent.tip, w.home), w.beliefs.of(best, w.home), w.beliefs.noise(w.home).sd
@@ -57,7 +58,7 @@ def _standing(
     many = not on_best and 0 < how.stale <= missed
     results = _results(w, agent.name, promoted[-missed].experiment) if many else 0
     free = on_best or settled(w, agent)
-    return rules.Standing(agent.name, on_best, lost, 0.0 if p is None else p, gap, missed, results, free)
+    return rules.Standing(agent.name, on_best, lost, 0.0 if p is None else p, gap, missed, results, free, own)
 
 
 def _results(w: World, name: str, promoted: str) -> int:

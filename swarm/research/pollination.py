@@ -30,7 +30,7 @@ class Standing:
     """An agent and what it builds on, beside best. `gap`: how much worse than best, in sd of one run (negative: better).
 
     `settled`: it has had its results on what it chose itself, so that it can be moved. `lost`: its tip stands on a best that
-    was withdrawn.
+    was withdrawn. `own`: its tip has something that best has not; what best itself stands on is no branch to stay on.
     """
 
     agent: str
@@ -41,6 +41,7 @@ class Standing:
     missed: int = 0
     results: int = 0
     settled: bool = True
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def _staying(elsewhere: Iterable[Standing], agents: int, rules: Rules) -> set[st
     """Of those on other branches the best ones, as many as the share allows."""
     if agents < FEW:
         return set()
-    able = sorted((a for a in elsewhere if not a.lost and a.gap <= rules.wide), key=lambda a: (a.gap, a.agent))
+    able = sorted(
+        (a for a in elsewhere if a.own and not a.lost and a.gap <= rules.wide), key=lambda a: (a.gap, a.agent)
+    )
     return {a.agent for a in able[: min(int(rules.stay * agents), agents - 1)]}
 
 

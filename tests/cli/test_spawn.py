@@ -337,3 +337,24 @@ def test_a_control_does_not_come_later(typed: Typed, place: Workspace, asked: Fa
     made(place.ledger).db.close()
     code, _, err = typed("spawn", "--device", "cpu", "--control", "0.1")
     assert code == 2 and "begins with its campaign" in err
+
+
+def test_what_a_program_was_dealt_from_is_told_unless_a_person_named_the_one(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.yaml.write_text("commands: {mine: 'cat {brief}'}\n")
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "mine:1,tuner:1")
+    assert typed(*words, "--program", "optimizer,architecture")[0] == 0
+    mine, tuner = asked.asked[-1][1]["agents"][:2]
+    assert mine["program"] == "optimizer" and mine["programs"] == ["optimizer", "architecture"]
+    assert "programs" not in tuner
+    assert typed(*words, "--program", "optimizer")[0] == 0
+    assert "programs" not in asked.asked[-1][1]["agents"][0]
+
+
+def test_new_agents_on_different_ground(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "1")
+    assert typed(*words)[0] == 0 and "source" not in asked.asked[-1][1]
+    assert typed(*words, "--from", "diverse")[0] == 0 and asked.asked[-1][1]["source"] == "diverse"
+    code, _, err = typed(*words, "--from", "nowhere")
+    assert code == 2 and "diverse" in err

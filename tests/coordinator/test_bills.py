@@ -65,7 +65,16 @@ def test_what_cannot_be_read_is_nothing(play: Play, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"turn": 0}, {"tokens": -1}, {"usd": -1.0}, {"usd": 1e9}, {"tokens": "x"}, {"experiments": None}, {"usd": float("nan")}]
+    "odd",
+    [
+        {"turn": 0},
+        {"tokens": -1},
+        {"usd": -1.0},
+        {"usd": 1e9},
+        {"tokens": "x"},
+        {"experiments": None},
+        {"usd": float("nan")},
+    ],
 )
 def test_a_bill_that_is_none(play: Play, odd: dict[str, Any]) -> None:
     play.begin(1)

@@ -104,7 +104,7 @@ def test_whatever_the_tree(tree: dict[str, str | None], data: st.DataObject) -> 
 
 standings = st.builds(
     Standing, agent=st.just(""), on_best=st.booleans(), lost=st.booleans(), p=st.floats(0, 1), gap=st.floats(-9, 99),
-    missed=st.integers(0, 9), results=st.integers(0, 20), settled=st.booleans(),
+    missed=st.integers(0, 9), results=st.integers(0, 20), settled=st.booleans(), own=st.booleans(),
 ).map(lambda s: replace(s, on_best=s.on_best and not s.lost))  # fmt: skip
 swarms = st.lists(standings, min_size=1, max_size=16).map(
     lambda them: [replace(s, agent=f"a{i:02}") for i, s in enumerate(them)]
@@ -123,7 +123,7 @@ def test_whatever_the_agents(agents: list[Standing], rules: Rules, dice: random.
     assert all(by_name[n].settled and not by_name[n].on_best for n in (*found.late, *found.stay))
     assert {a.agent for a in agents if a.lost and a.settled} <= set(found.late)  # purpose or not
     assert len(found.stay) <= (rules.stay * len(agents) if len(agents) >= FEW else 0)
-    assert all(by_name[n].gap <= rules.wide for n in found.stay)
+    assert all(by_name[n].gap <= rules.wide and by_name[n].own for n in found.stay)
     if len(agents) > 1 and any(a.settled for a in agents):
         assert found.late or any(a.on_best for a in agents) or not any(a.settled and not a.on_best for a in agents)
     assert 1 <= at_once(len(agents)) <= max(1, len(agents) / 4)
