@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from swarm.coordinator import control
+from swarm.coordinator.recover import load
 from swarm.errors import Refused
 from swarm.ledger import search
 from swarm.ledger.reader import Reader
@@ -42,11 +44,11 @@ def test_it_starts_from_the_baseline_and_has_a_best_of_its_own(play: Play) -> No
     assert play.e(mine).parent == play.world.campaign.baseline
     for _ in range(100):
         play.step(30)
-        control = play.world.control
-        assert control is not None
-        if control.best == mine:
+        its = play.world.control
+        assert its is not None
+        if its.best == mine:
             break
-    assert control.best == mine and play.e(mine).runs >= 2  # by its own runs, by the same rule
+    assert its.best == mine and play.e(mine).runs >= 2  # by its own runs, by the same rule
     assert play.world.campaign.best == ours
     assert play.hub.refs()["refs/heads/best"] == play.world.commit_of(ours or "")
     again = proposes(play, C=2.5)
@@ -131,6 +133,11 @@ def test_it_has_its_share_and_no_more(play: Play) -> None:
             number += 1
             play.story.submit_values("control", {"C": str(3 + number / 1000)})
         play.step(7)
+    assert w.used is not None and w.campaign.searching is not None
+    kept = w.used
+    load(w)
+    control.due(w)
+    assert kept == pytest.approx(w.used)  # what is added up run by run is what the ledger says
     sql = (
         "SELECT SUM(a.ended-a.started) FROM attempts a JOIN runs r ON r.id=a.run JOIN experiments e ON e.id=r.experiment "
         "WHERE a.started>=? AND e.campaign=?"
@@ -158,8 +165,8 @@ def test_it_ends_and_goes_on_with_the_campaign(play: Play) -> None:
     play.story.submit_values("control", {"B": "1.5"})
     play.story.stop(now=True)
     play.settle()
-    control = play.world.control
-    assert control is not None and control.state == "ended" == play.world.campaign.state
+    its = play.world.control
+    assert its is not None and its.state == "ended" == play.world.campaign.state
     assert play.story.contact("control", final=True)["stop"]
     assert play.ledger.value("SELECT COUNT(*) FROM experiments WHERE stage!='done'") == 0
     assert "control" not in play.sessions.panes
