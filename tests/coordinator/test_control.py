@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from swarm.cli import clean
 from swarm.coordinator import control
 from swarm.coordinator.recover import load
 from swarm.errors import Refused
@@ -194,3 +195,20 @@ def test_the_comparison_is_at_equal_hours_and_on_record(play: Play) -> None:
     assert found["seconds"] >= found["equal"] > 0
     assert found["control"]["runs"] >= 2 and found["swarm"]["runs"] >= 2
     assert found["p"] > 0.5 if found["swarm"]["estimate"] < found["control"]["estimate"] else found["p"] <= 0.5
+
+
+def test_the_next_campaign_has_a_control_of_its_own(play: Play) -> None:
+    begin(play)
+    mine = proposes(play, B=1.5)
+    play.story.stop(now=True)
+    play.settle()
+    begin(play)
+    assert play.world.campaign.id == 2 and play.world.campaign.name == "c2"
+    assert play.story.constants("control")["experiments"] == []
+    with play.world.as_control():
+        assert play.world.campaign.id == -2 and play.a("control").tip == play.world.campaign.baseline
+    again = proposes(play, B=1.5)
+    assert play.e(again).runs >= 1 and play.e(again).campaign == -2 != play.e(mine).campaign
+    assert [place for place in clean._places(play.workspace) if place.agent == "control"][-1].commit == play.world.commit_of(
+        play.ledger.value("SELECT base FROM agents WHERE campaign=-2")
+    )
