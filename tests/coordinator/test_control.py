@@ -209,6 +209,6 @@ def test_the_next_campaign_has_a_control_of_its_own(play: Play) -> None:
         assert play.world.campaign.id == -2 and play.a("control").tip == play.world.campaign.baseline
     again = proposes(play, B=1.5)
     assert play.e(again).runs >= 1 and play.e(again).campaign == -2 != play.e(mine).campaign
-    assert [place for place in clean._places(play.workspace) if place.agent == "control"][-1].commit == play.world.commit_of(
-        play.ledger.value("SELECT base FROM agents WHERE campaign=-2")
-    )
+    assert [place for place in clean._places(play.workspace) if place.agent == "control"][
+        -1
+    ].commit == play.world.commit_of(play.ledger.value("SELECT base FROM agents WHERE campaign=-2"))
