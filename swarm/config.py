@@ -121,8 +121,19 @@ class Policy(Frozen):
         "gain"  # what an idle slot measures again: where it may change best, or the least measured
     )
     rebase_every: float = 600.0
+    behind: float = Field(0.3, ge=0, le=1)  # an agent is, when P(what it builds on is better than best) is under this,
+    behind_gap: float | None = Field(None, ge=0)  # or when it is worse by more than so many sd of one run,
+    stale: int = Field(3, ge=0)  # or lacks the last so many promotions (0: never for that)
+    stale_after: int = Field(6, ge=0)  # and has had so many results since the first of them
+    stay: float = Field(0.25, ge=0, le=0.9)  # share of the agents (of four at least) that looks elsewhere on purpose,
+    stay_within: float = 4.0  # unless behind by more than so many sd of one run
+    apart: bool = False  # nobody is rebased or learns from others: for comparisons
+    plateau: int = Field(
+        20, ge=0
+    )  # experiments per agent without a gain above the noise; then programs change (0: never)
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
+    control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
     stacks: bool = True  # where a slot idles, kept changes of different agents are measured together
@@ -177,6 +188,7 @@ class Config(Frozen):
     commands: Mapping[str, str | CommandLine] = Field(default_factory=dict)  # agent name → command line with {brief}
     program: str | tuple[str, ...] | None = None  # of programs/, dealt in turn; None: all of them
     gpu_price: float | None = Field(None, ge=0)  # dollars an hour of one
+    control: float | None = Field(None, ge=0, le=0.5)  # short for the policy's
 
     @model_validator(mode="before")
     @classmethod

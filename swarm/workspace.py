@@ -9,6 +9,7 @@ from pathlib import Path
 
 from swarm.errors import SwarmError
 
+CONTROL = "control"  # the agent that nobody sees and that sees nobody
 TASK_FILES = ("train.py", "prepare.py", "program.md")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from swarm.api.tokens import Tokens
+from swarm.workspace import CONTROL
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class Gate:
             raise Turned(
                 401, "no token, or an unknown one.", "Send Authorization: Bearer with a token of .swarm/tokens."
             )
+        if who == ALONE and scope["path"] not in ITS_OWN:
+            raise Turned(403, "the control sees nobody's results.", "It asks for its own constants, submits and waits.")
         return who
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,6 +124,8 @@ class Gate:
                 )
 
 
+ALONE = f"agent.{CONTROL}"
+ITS_OWN = ("/v1/health", "/v1/wait", "/v1/constants", "/v1/submit/values", "/v1/turn")
 PLAIN = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 

@@ -76,9 +76,17 @@ def best(workspace: Workspace) -> str:
 def show(workspace: Workspace, what: str) -> str:
     """One experiment: its change, its runs, its verdict and why."""
     with Reader(workspace.ledger) as reader:
-        e = reader.find(what)
+        e = _find(reader, what)
         campaign = next(iter(reader.all(Campaign, "WHERE id=?", e.campaign)), reader.campaign())
         return "\n".join(_card(reader, campaign, e))
+
+
+def _find(reader: Reader, what: str) -> Experiment:
+    """By any name. Raises SwarmError for nothing, and for what is the control's: nobody here sees it."""
+    e = reader.find(what)
+    if e.campaign < 0:
+        raise SwarmError(f"no experiment, commit or branch {what!r} in this swarm.", "Look for one: leaderboard")
+    return e
 
 
 def _card(reader: Reader, campaign: Campaign, e: Experiment) -> list[str]:
@@ -120,8 +128,8 @@ def bounded(patch: str | None, most: int) -> str:
 def diff(workspace: Workspace, a: str, b: str | None = None) -> str:
     """What `a` changed against its parent, or what it has otherwise than `b`."""
     with Reader(workspace.ledger) as reader:
-        e = reader.find(a)
-        other = reader.find(b) if b else None
+        e = _find(reader, a)
+        other = _find(reader, b) if b else None
     if other is None:
         if not e.patch:
             return f"{e.id} has no change of its own. Compare two: diff('{e.id}', 'baseline')."
@@ -151,7 +159,7 @@ def recall(workspace: Workspace, query: str, n: int = 8) -> str:
 def log(workspace: Workspace, what: str) -> str:
     """The end of what the newest run of an experiment printed, marked as data."""
     with Reader(workspace.ledger) as reader:
-        e = reader.find(what)
+        e = _find(reader, what)
         begun = [r for r in reader.runs(e.same_as or e.id) if r.started is not None]
     if not begun:
         return f"{e.id} has not run: {line(e.reason, 300) or 'it waits for its turn'}."

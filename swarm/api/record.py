@@ -19,7 +19,7 @@ def events(workspace: Workspace, after: int) -> list[dict[str, Any]]:
     if not workspace.ledger.exists():
         return []
     with Reader(workspace.ledger) as reader:
-        found = reader.all(Event, "WHERE seq > ? ORDER BY seq LIMIT ?", after, MOST)
+        found = reader.all(Event, "WHERE seq > ? AND campaign >= 0 ORDER BY seq LIMIT ?", after, MOST)
     return [{**asdict(event), "data": json.loads(event.data)} for event in found]
 
 

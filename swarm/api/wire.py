@@ -64,6 +64,9 @@ class NewAgent(Asked):
     kind: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
+    programs: list[Name] | None = Field(
+        None, max_length=100
+    )  # those that `program` was dealt from, if a person named none
     slot: Name | None = None
     slots: list[Name] | None = Field(None, max_length=1000)  # when it leases several
     stop: Stop | None = None  # of this agent alone
@@ -86,6 +89,7 @@ class Spawn(Asked):
     agents: list[NewAgent] = Field(default_factory=list, max_length=1000)
     slots: list[NewSlot] = Field(default_factory=list, max_length=1000)
     force: bool = False
+    source: Literal["best", "diverse"] = "best"  # what new agents build on
 
 
 class Try(Asked):
@@ -116,7 +120,7 @@ class Replace(Asked):
     kind: Name
     options: dict[str, Any] = Field(default_factory=dict, max_length=50)
     program: Annotated[str, StringConstraints(max_length=200_000)] | None = None
-    source: Literal["tip", "best"] = "tip"  # what the new agent builds on
+    source: Literal["tip", "best", "diverse"] = "tip"  # what the new agent builds on
     stop: Stop | None = None
 
 

@@ -81,6 +81,13 @@ def spawn(
     yes_really: Annotated[
         bool, typer.Option("--yes-really", help="With --permissions open: without the wall.")
     ] = False,
+    control: Annotated[
+        float | None,
+        typer.Option(help="Share of the GPU time for a tuner alone, to compare with: 0.1.", min=0, max=0.5),
+    ] = None,
+    source: Annotated[
+        str, typer.Option("--from", help="What new agents build on: best, or diverse (good ones of different lines).")
+    ] = "best",
     name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Take GPUs that others are using, too.")] = False,
 ) -> None:
@@ -101,7 +108,8 @@ def spawn(
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
             command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
-            permissions=permissions, interactive=interactive, yes_really=yes_really,
+            permissions=permissions, interactive=interactive, yes_really=yes_really, control=control,
+            source=source,
         ),
     )  # fmt: skip
 
@@ -148,7 +156,8 @@ def replace(
     agent: Annotated[str, typer.Argument(help="An agent, or a GPU: gpu3.", autocompletion=complete.agents)],
     kind: Annotated[str, typer.Option("--with", help="Another kind of agent, as in spawn --agents.")],
     source: Annotated[
-        str, typer.Option("--from", help="What it builds on: tip (what the agent builds on) or best.")
+        str,
+        typer.Option("--from", help="What it builds on: tip (of the agent), best, or diverse (good, but nobody's)."),
     ] = "tip",
     command: Annotated[str | None, typer.Option(help="For an agent of kind command: its command line.")] = None,
     model: Models = None,

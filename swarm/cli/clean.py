@@ -88,7 +88,7 @@ def _places(workspace: Workspace) -> list[Place]:
     found = rows(
         workspace,
         'SELECT a.name, e."commit" FROM agents a JOIN experiments e ON e.id=a.base WHERE e."commit" IS NOT NULL '
-        "ORDER BY a.campaign",
+        "ORDER BY ABS(a.campaign)",  # a control's has a minus
     )
     return [Place(str(r["name"]), str(r["commit"])) for r in found]
 

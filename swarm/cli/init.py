@@ -28,6 +28,7 @@ task: {task}
 #stop: {{hours: 10}}              # also until: "08:30", experiments: 200, usd: 60; whatever comes first
 #policy: {{sandbox: auto}}        # required, off
 #gpu_price: 2.00                # dollars per GPU-hour, for reports
+#control: 0.1                   # share of the GPU time for a tuner alone, to compare with
 #program: [architecture, optimizer]   # of programs/, dealt in turn; without it all of them
 #commands: {{mine: "my-agent --headless < {{brief}}"}}   # then: --agents mine; gemini, qwen, opencode, aider are known
 """

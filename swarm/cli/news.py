@@ -8,11 +8,18 @@ from typing import Any
 
 from rich.text import Text
 
-from swarm.cli import screen
+from swarm.cli import plateau, screen
 from swarm.cli.figures import clock as hour
 from swarm.research.experiment import Event
 
-STYLES = {"promoted": "bold green", "withdrawn": "yellow", "lost": "yellow", "machine": "yellow", "ended": "bold"}
+STYLES = {
+    "promoted": "bold green",
+    "withdrawn": "yellow",
+    "plateau": "yellow",
+    "lost": "yellow",
+    "machine": "yellow",
+    "ended": "bold",
+}
 QUIET = ("bound", "measured", "confirming")  # the board tells these
 
 
@@ -53,6 +60,9 @@ def _sentence(event: Event, data: dict[str, Any]) -> str:
         "withdrawn": lambda: f"{what} is no longer best: {data.get('to')} is, again",
         "rebased": lambda: _rebased(who, what, data),
         "stacked": lambda: f"{who}: {_names(data.get('members'))} are put together as {data.get('stack')}",
+        "plateau": lambda: f"a plateau: {plateau.gained(data, 4)}",
+        "switched": lambda: f"{who} follows the program {data.get('to')} now (before: {data.get('was')})",
+        "stays": lambda: f"{who} stays on {data.get('on')} on purpose, while best is {what}",
         "adopted": lambda: _rebased(who, what, data),
         "grid": lambda: _grid(who, data),
         "wave": lambda: str(data.get("text", "")),

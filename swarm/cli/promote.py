@@ -57,8 +57,8 @@ def _value(answer: Mapping[str, Any], prefix: str) -> str:
 
 
 def _told(answer: Mapping[str, Any]) -> list[str]:
-    on_it, behind, stays = (list(answer.get(k) or []) for k in ("on_it", "behind", "stays"))
-    total = int(answer.get("told", len(on_it) + len(behind) + len(stays)))
+    on_it, behind, stays, elsewhere = (list(answer.get(k) or []) for k in ("on_it", "behind", "stays", "elsewhere"))
+    total = int(answer.get("told", len(on_it) + len(behind) + len(stays) + len(elsewhere)))
     if not total:
         return ["  told   nobody: no agent runs now"]
     at_once = int(answer.get("at_once") or 1)
@@ -66,6 +66,7 @@ def _told(answer: Mapping[str, Any]) -> list[str]:
         ("on it already", on_it, ""),
         ("will be rebased", behind, f" (at most {at_once} at a time, each re-measured)"),
         ("stays for now", stays, " (not behind; it sees the diff)"),
+        ("looks elsewhere", elsewhere, " (on purpose, on a good branch of its own)"),
     )
     head = f"  told   {total} agent{'s' * (total != 1)}, each at its next contact"
     return [head, *(f"           {label:<18}  {', '.join(names)}{why}" for label, names, why in rows if names)]

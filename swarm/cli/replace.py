@@ -17,8 +17,10 @@ def run(agent: str, kind: str, source: str = "tip", command: str | None = None, 
     from swarm.cli import spawn, wishes
     from swarm.config import load
 
-    if source not in ("tip", "best"):
-        raise UsageError(f"--from {source}: it is tip (what the agent builds on) or best.")
+    if source not in ("tip", "best", "diverse"):
+        raise UsageError(
+            f"--from {source}: it is tip (what the agent builds on), best, or diverse (good, but nobody's)."
+        )
     workspace = here()
     config = load(workspace)
     wishes.check(models, [kind])
@@ -60,7 +62,7 @@ def lines(answer: Mapping[str, Any]) -> list[str]:
     dropped = answer.get("dropped") or []
     rest = f" · not run: {', '.join(dropped)}" if dropped else ""
     place = f"takes {', '.join(slots)}" if slots else "takes its place"
-    onto = "best, " if answer.get("source") == "best" else ""
+    onto = {"best": "best, ", "diverse": "another good one, "}.get(str(answer.get("source")), "")
     return [
         f"  {old}  ended; {kept}{rest}",
         f"  {new}  {place} and builds on {onto}{answer.get('tip')}   swarm attach {new}",

@@ -48,6 +48,8 @@ class Asked:
     permissions: str | None = None
     interactive: bool = False
     yes_really: bool = False
+    control: float | None = None
+    source: str = "best"
 
 
 def run(workspace: Workspace, asked: Asked) -> None:
@@ -63,12 +65,18 @@ def run(workspace: Workspace, asked: Asked) -> None:
         python=tasks.python_of(task),
     )  # fmt: skip
     policy = end.policy or {
-        **config.policy.model_dump(), "gpu_price": config.gpu_price or config.policy.gpu_price, **({"sandbox": asked.sandbox} if asked.sandbox else {})
+        **config.policy.model_dump(), "gpu_price": config.gpu_price or config.policy.gpu_price, "control": share(asked, config),
+        **({"sandbox": asked.sandbox} if asked.sandbox else {})
     }  # fmt: skip
+    if asked.source not in ("best", "diverse"):
+        raise UsageError(f"--from {asked.source}: it is best, or diverse (good ones of different lines).")
+    if asked.control is not None and running:
+        raise UsageError("a control begins with its campaign, and this one runs already.", "The next one: swarm stop")
     notes = [*missing_programs(str(policy["sandbox"])), *(shared(p.busy) for p in places if p.busy)]
     tasks.check(task)
     lent = [lease(p) for p in places]
     agents = deal(workspace, asked, config, task, [s["id"] for s in lent], "cpu" if device == "cpu" else "gpu")
+    agents += [wishes.control("cpu" if device == "cpu" else "gpu")] if policy.get("control") and not running else []
     count = Counter(agent["kind"] for agent in agents)
     for agent in agents:
         if not agent["options"].get("idle"):  # whether it can work here is no reason to start nothing
@@ -81,10 +89,26 @@ def run(workspace: Workspace, asked: Asked) -> None:
 
     answer = ensure(workspace).post(
         "spawn", task=task.model_dump(mode="json"), agents=agents, slots=lent, stop=end.stop.model_dump(), policy=policy,
-        name=asked.name, force=asked.force,
+        name=asked.name, force=asked.force, **({"source": asked.source} if asked.source != "best" else {}),
     )  # fmt: skip
-    plan = spawned.Plan(task, agents, lent, end, str(policy["sandbox"]), notes, workspace, config.gpu_price)
+    plan = spawned.Plan(
+        task,
+        agents,
+        lent,
+        end,
+        str(policy["sandbox"]),
+        notes,
+        workspace,
+        config.gpu_price,
+        float(policy.get("control") or 0),
+    )
     print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
+
+
+def share(asked: Asked, config: Config) -> float:
+    """Of the slots' time, for the control: as typed, else as in swarm.yaml; none unless somebody asks for it."""
+    said = asked.control if asked.control is not None else config.control
+    return config.policy.control if said is None else said
 
 
 def going_on(workspace: Workspace) -> End | None:
@@ -177,17 +201,19 @@ def deal(
     for name, word, own in slots.deal(wish, ids, prefix, used):
         sort, options = kind_of(word, asked, config, prefix)
         said = wishes.of(word, config)
-        program = said.program
+        program, several = said.program, list[str]()
         if program is not None and program not in programs:
             raise UsageError(
                 f"agents: {word}: there is no program {program}.", f"There are: {', '.join(programs) or 'none'}"
             )
         if sort not in WITHOUT_PROGRAM:
+            several = programs if program is None and len(programs) > 1 else []
             program = program or (programs[readers % len(programs)] if programs else None)
             readers += 1
         dealt.append(
             {"name": name, "kind": sort, "options": options, "program": program, "slot": own[0] if own else None}
             | ({"stop": said.stop.model_dump()} if said.stop else {})
+            | ({"programs": several} if several else {})
         )
         words.append(word)
     wishes.check(asked.model, words)

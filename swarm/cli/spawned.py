@@ -42,6 +42,7 @@ class Plan:
     notes: Sequence[str] = ()
     workspace: Workspace | None = None
     gpu_price: float | None = None
+    control: float = 0.0
 
 
 def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> list[str]:
@@ -55,6 +56,7 @@ def lines(plan: Plan, answer: Mapping[str, Any], now: float, took: float) -> lis
         ("stops", _stops(plan, now)),
         *(("cost", text) for text in _cost(plan, now)),
         ("idle", _idle(plan, answer).replace("GPU", _unit(plan))),
+        *(("control", text) for text in _control(plan, answer)),
         *(("note", note) for note in [*_seed(plan.task), *plan.notes, *(answer.get("notes") or [])]),
     ]
     out = ["", *(line for label, text in facts for line in _fact(label, text)), "", *_table(plan)]
@@ -92,9 +94,22 @@ def _cost(plan: Plan, now: float) -> list[str]:
 
 def _idle(plan: Plan, answer: Mapping[str, Any]) -> str:
     started = {a["name"] for a in answer.get("agents") or ()}
-    if any(a["name"] in started for a in plan.agents if (a.get("options") or {}).get("idle")):
+    if any(a["name"] in started for a in plan.agents if _options(a).get("idle") and not _options(a).get("control")):
         return "a GPU whose agent thinks or waits for a rate limit confirms, stacks or tunes"
     return "a GPU with nothing queued confirms, stacks or measures again"
+
+
+def _options(agent: Mapping[str, Any]) -> Mapping[str, Any]:
+    return agent.get("options") or {}
+
+
+def _control(plan: Plan, answer: Mapping[str, Any]) -> list[str]:
+    if not answer.get("control"):
+        return []
+    return [
+        f"{100 * plan.control:.0f} % of the {_unit(plan)} time goes to a tuner that sees nobody's results, and nobody sees its own: "
+        "swarm status compares"
+    ]
 
 
 def _fact(label: str, text: str) -> list[str]:

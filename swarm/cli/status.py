@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm import clock
-from swarm.cli import screen
+from swarm.cli import control, plateau, screen
 from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
@@ -57,6 +57,8 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("ideas", _ideas(s), ""),
         ("blanks", _blanks(s), ""),
         ("money", _money(s), ""),
+        ("plateau", plateau.line(s.plateau, _decimals(s), clock.now()) if s.plateau else "", ""),
+        ("control", _control(s) if s.control else "", ""),
     ):
         if str(left):
             facts.add_row(f"  {label}", _beside(left, right, width - 12))
@@ -196,7 +198,7 @@ def _machine(s: Snapshot) -> str:
     parts = [screen.many(judged, "experiment")]
     parts += [screen.many(again, "confirmation")] if again else []
     parts += [f"{s.blanks.count} blank"] if s.blanks.count else []
-    parts += [f"{s.runs[word]} {word}" for word in ("baseline", "reference") if s.runs.get(word)]
+    parts += [f"{s.runs[word]} {word}" for word in ("baseline", "reference", "control") if s.runs.get(word)]
     busy = f"{100 * s.busy:.0f} % busy · " if s.busy is not None else ""
     lost = f" · {s.lost} lost, redone" if s.lost else ""
     return f"{busy}{screen.many(sum(s.runs.values()), 'run')} = {' + '.join(parts)}{lost}"
@@ -222,6 +224,11 @@ def _money(s: Snapshot) -> str:
     most = f" of ${s.stop['usd']:g}" if s.stop.get("usd") else ""
     paid = [f"${s.usd or 0.0:.2f} API{most}"] if s.usd is not None or s.stop.get("usd") else []
     return " · ".join([*paid, *(f"{screen.clean(kind)} on a plan" for kind in s.plans), hours])
+
+
+def _control(s: Snapshot) -> str:
+    goes_on = s.campaign.state in ("baseline", "searching")
+    return control.line(s.control or {}, _decimals(s), s.device, goes_on)
 
 
 # --- the agents ---------------------------------------------------------------------------------------------------

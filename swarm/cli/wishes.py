@@ -8,6 +8,7 @@ from typing import Any
 
 from swarm.config import Agents, Config, Stop
 from swarm.errors import UsageError
+from swarm.workspace import CONTROL
 
 IDLER = "tuner"  # the name of the agent that uses idle GPUs
 
@@ -60,6 +61,12 @@ def _models(models: Sequence[str]) -> dict[str, str]:
 def tunes(config: Config, prefix: str) -> bool:
     """Whether idle GPUs try a tuner's proposals; idle CPU cores only when they were told to."""
     return config.policy.idle == "tune" or (config.policy.idle == "auto" and prefix != "cpu")
+
+
+def control(prefix: str) -> dict[str, Any]:
+    """The agent that works for itself alone, as the door takes it."""
+    options = {"device": "cpu" if prefix == "cpu" else "cuda", "idle": True, "control": True}
+    return {"name": CONTROL, "kind": "tuner", "options": options, "program": None, "slot": None}
 
 
 def idler(prefix: str) -> dict[str, Any]:

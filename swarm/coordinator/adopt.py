@@ -20,6 +20,8 @@ def adopt(w: World, name: str, what: str) -> dict[str, Any]:
     if w.campaign.state != "searching" or agent.state not in LIVE:
         raise Refused("nothing can be adopted now: the campaign is not searching.", "See: status.")
     e = _measured(w, what)
+    if w.policy.apart and e.agent not in (None, name):
+        raise Refused(f"{e.id} is another agent's, and here each works for itself.", "Edit, then submit.")
     if e.id == agent.tip:
         raise Refused(f"you build on {e.id} already.", "Edit, then submit.")
     with w.ledger.tx():

@@ -126,7 +126,7 @@ def settle_binding(w: World, e: Experiment, agent: Agent | None, bound: Bound, k
     )  # fmt: skip
     w.pin(f"refs/experiments/{e.id}", bound.commit)
     w.say("bound", e.agent, e.id, parent=bound.parent, left_out=list(bound.left_out))
-    twin = None if e.exact or e.origin == "blank" else _measured(w, e.id, tree, key)
+    twin = None if e.exact or e.origin == "blank" else _measured(w, e, tree, key)
     if twin is not None:
         _answer(w, e, agent, twin, bound.parent, klass)
         return None
@@ -135,15 +135,14 @@ def settle_binding(w: World, e: Experiment, agent: Agent | None, bound: Bound, k
     return w.ledger.experiment(e.id)
 
 
-def _measured(w: World, ident: str, tree: str, key: str) -> Experiment | None:
+def _measured(w: World, e: Experiment, tree: str, key: str) -> Experiment | None:
+    """The same file, measured under this key; where agents work apart, by the same one or as the baseline."""
+    own, whose = (" AND (agent IS NULL OR agent=?)", (e.agent,)) if w.policy.apart else ("", ())
     return w.ledger.one(
         Experiment,
-        "WHERE campaign=? AND tree=? AND key=? AND id!=? AND runs>0 AND origin!='blank' ORDER BY bound",
-        w.campaign.id,
-        tree,
-        key,
-        ident,
-    )
+        f"WHERE campaign=? AND tree=? AND key=? AND id!=? AND runs>0 AND origin!='blank'{own} ORDER BY bound",
+        w.campaign.id, tree, key, e.id, *whose,
+    )  # fmt: skip
 
 
 def _answer(w: World, e: Experiment, agent: Agent | None, twin: Experiment, parent: str, klass: int) -> None:

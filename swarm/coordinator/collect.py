@@ -36,6 +36,13 @@ def take(w: World, outcome: Outcome) -> None:
     run = w.ledger.run(outcome.run)
     if run.status != "running" or run.attempt != outcome.attempt:
         return
+    with w.side_of(run.experiment):
+        _take(w, run, outcome)
+    w.ledger.change("slots", {"campaign": w.ground, "id": run.slot}, free_since=w.now)
+    w.changed += 1
+
+
+def _take(w: World, run: Run, outcome: Outcome) -> None:
     result = outcome.result
     stranger = w.shared.pop((run.id, run.attempt), None)
     if stranger is not None and run.attempt < ATTEMPTS:
@@ -46,12 +53,14 @@ def take(w: World, outcome: Outcome) -> None:
         _lost(w, run, result.reason if result else "ended without a word")
     else:
         _record(w, run, result)
-    w.ledger.change("slots", {"campaign": w.campaign.id, "id": run.slot}, free_since=w.now)
-    w.changed += 1
 
 
 def _end_attempt(w: World, run: Run, outcome: str, why: str | None) -> None:
     w.ledger.change("attempts", {"run": run.id, "n": run.attempt}, ended=w.now, outcome=outcome, why=why)
+    if w.used is not None and run.started is not None:
+        others, its = w.used
+        took = w.now - run.started
+        w.used = (others, its + took) if w.beside else (others + took, its)
 
 
 def _lost(w: World, run: Run, why: str) -> None:
@@ -91,7 +100,7 @@ def _believe(w: World, run: Run) -> None:
     """The new run's place among the beliefs, and every estimate that it moves."""
     e = w.ledger.experiment(run.experiment)
     assert run.score is not None and run.klass is not None
-    kind = "" if e.origin in NO_CHANGE else e.kind
+    kind = "" if e.origin in NO_CHANGE or w.beside else e.kind
     w.beliefs.add(e.id, e.parent, e.bound or 0, run.klass, w.sign * run.score, run.seed, kind)
     w.beliefs.refit()
     n, mean = w.ledger.rows(

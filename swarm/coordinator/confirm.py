@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from swarm.coordinator import blanks, promote, seeding, verify
+from swarm.coordinator import blanks, control, promote, seeding, verify
 from swarm.coordinator.world import World
 from swarm.research.confirming import Gate, decide
 from swarm.research.experiment import Experiment, Run, Slot
@@ -182,17 +182,23 @@ def may_run(w: World, run: Run, slot: Slot) -> bool:
     if run.purpose != "confirm":
         return True
     slots = w.slots()
-    going = [r for r in w.ledger.open_runs("running") if r.purpose in ("confirm", "person")]
+    its = control.its_open_runs(w)
+    going = [r for r in w.ledger.open_runs("running") if r.purpose in ("confirm", "person") and r.id not in its]
     over = _share(w, len(slots)) >= w.policy.confirm_share
     if len(going) >= (1 if over else max(1, len(slots) // 4)):
         return False
     if over and owners_turn(w, slot):
         return False
+    return elsewhere(w, run, slot)
+
+
+def elsewhere(w: World, run: Run, slot: Slot) -> bool:
+    """Whether what is measured again was not measured on this slot yet, or there is no other of its class."""
     used = {
         str(s)
         for (s,) in w.ledger.rows("SELECT slot FROM runs WHERE experiment=? AND slot IS NOT NULL", run.experiment)
     }
-    others = [s for s in slots if s.klass == slot.klass and s.id not in used]
+    others = [s for s in w.slots() if s.klass == slot.klass and s.id not in used]
     return slot.id not in used or not others
 
 
@@ -210,7 +216,8 @@ def _share(w: World, slots: int) -> float:
     began = w.campaign.searching
     if began is None or w.now <= began:
         return 0.0
-    sql = f"SELECT SUM(seconds) FROM runs WHERE purpose='confirm' AND {OVER} AND started>?"
+    its = " AND (SELECT campaign FROM experiments e WHERE e.id=runs.experiment)>0" if w.control else ""
+    sql = f"SELECT SUM(seconds) FROM runs WHERE purpose='confirm' AND {OVER} AND started>?{its}"
     spent = w.ledger.value(sql, began) or 0.0
     return float(spent) / ((w.now - began) * max(1, slots))
 

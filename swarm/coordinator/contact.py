@@ -19,7 +19,7 @@ from swarm.research.experiment import Agent, Event, Experiment
 NEWS = 40  # events told at once
 TOLD = (  # kinds of events that an agent hears of
     "promoted", "withdrawn", "baseline", "paused", "resumed", "told", "rebased", "stacked", "not-held", "judged", "moved",
-    "program", "wave",
+    "program", "wave", "stays", "plateau", "switched",
 )  # fmt: skip
 
 
@@ -86,10 +86,16 @@ def hear(w: World, name: str, seq: int) -> dict[str, Any]:
 def _events(w: World, agent: Agent) -> list[Event]:
     """What concerns the agent and it has not heard: its own results, and what everybody is told."""
     marks = ", ".join("?" * len(TOLD))
-    return w.ledger.all(
+    found = w.ledger.all(
         Event, f"WHERE campaign=? AND seq>? AND (agent=? OR (agent IS NULL AND kind!='judged')) AND kind IN ({marks}) "
         "ORDER BY seq LIMIT ?", w.campaign.id, agent.seen, agent.name, *TOLD, NEWS,
     )  # fmt: skip
+    return found if not w.policy.apart else [e for e in found if _own(w, agent, e)]
+
+
+def _own(w: World, agent: Agent, e: Event) -> bool:
+    """Whether an event may be told to an agent that works apart: not what others found."""
+    return e.kind not in ("promoted", "withdrawn") or w.ledger.experiment(e.experiment or "").agent == agent.name
 
 
 def _ended(w: World, name: str) -> str:
@@ -139,6 +145,11 @@ def _line(w: World, e: Event) -> str:
         return f"{e.experiment} is no longer best: {data['to']} is, again"
     if e.kind == "baseline":
         return f"baseline {data['score']:.6g}; one run spreads by {data['sd']:.2g}"
+    if e.kind == "plateau":
+        return (
+            f"a plateau: best gained {max(0.0, data['gain']):.2g} in {data['experiments']} experiments, less than the noise "
+            f"({data['sd']:.2g}). More of the same will not help: try something of another sort"
+        )
     if e.agent is None:
         return {"paused": "paused by a person", "resumed": "going on"}.get(e.kind, "")
     if e.kind == "told":
@@ -150,6 +161,10 @@ def _line(w: World, e: Event) -> str:
         return f"{', '.join(data['members'])} are stacked as {data['stack']}: {data['why']}"
     if e.kind == "moved":
         return f"your worktree moved from {data['was']} to {data['to']}: read it again before you edit"
+    if e.kind == "switched":
+        return f"you follow the program {data['to']} from now on, no longer {data['was']}"
+    if e.kind == "stays":
+        return f"best is {e.experiment}, and you stay on {data['on']} on purpose: look where the others do not"
     if e.kind == "program":
         return "the program was edited: read it again"
     if e.kind == "wave":
@@ -180,9 +195,10 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
     put_back = agent.tip
     path, source = constants_file(w, put_back)
     found = constants(source)
+    own, whose = ("AND agent=? ", (name,)) if w.policy.apart else ("", ())
     rows = w.ledger.all(
         Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND kind='const' AND \"commit\" IS NOT NULL "
-        "ORDER BY rowid DESC LIMIT 500", w.campaign.id
+        f"{own}ORDER BY rowid DESC LIMIT 500", w.campaign.id, *whose
     )  # fmt: skip
     past = []
     for x in reversed(rows):

@@ -6,11 +6,11 @@ import itertools
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import blanks, confirm, house, seeding, sound, stacks
+from swarm.coordinator import blanks, confirm, control, house, seeding, sound, stacks
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -49,16 +49,32 @@ def free_slots(w: World) -> list[Slot]:
 
 def next_run(w: World, slot: Slot) -> Run | None:
     """The next queued run for a slot; binds the head of a queue when its turn has come."""
+    its = control.its_open_runs(w)
     for run in w.ledger.open_runs("queued"):
-        if _fits(w, run, slot):
+        if run.id not in its and _fits(w, run, slot):
             return run
     if w.campaign.state == "baseline":
         return None
-    persons = (_head(w, slot, a) for a in _persons(w))
-    others = (_head(w, slot, a) for a in _turn(w, slot))
+    persons = (head(w, slot, a) for a in _persons(w))
+    its_turn = (_of_control(w, slot, its) for _ in (0,) if slot.klass == w.home and control.due(w))
+    others = (head(w, slot, a) for a in _turn(w, slot))
     ahead, behind = (_house(w, slot, waiting) for waiting in (house.ahead(w, slot), house.behind(w, slot)))
-    found = itertools.chain(persons, ahead, others, behind)
+    found = itertools.chain(persons, its_turn, ahead, others, behind)
     return next((run for run in found if run is not None), None) or _spare(w, slot)
+
+
+def _of_control(w: World, slot: Slot, its: Collection[int]) -> Run | None:
+    """What the control measures next: its candidate again, but not twice running while it has something new."""
+    with w.as_control():
+        queued = [run for run in w.ledger.open_runs("queued") if run.id in its and run.klass in (None, slot.klass)]
+        screens = [run for run in queued if run.purpose == "screen"]
+        again = [run for run in queued if run.purpose != "screen" and confirm.elsewhere(w, run, slot)]
+        if screens:  # it was lost
+            return screens[0]
+        if again and not control.confirmed_last(w):
+            return again[0]
+        fresh = (run for agent in w.agents(*LIVE) if (run := head(w, slot, agent)) is not None)
+        return next(fresh, again[0] if again else None)
 
 
 def _fits(w: World, run: Run, slot: Slot) -> bool:
@@ -85,8 +101,8 @@ def _spare(w: World, slot: Slot) -> Run | None:
     for own in _house(w, slot, house.spare(w, slot)):
         return own
     for agent in w.agents(*LIVE):
-        if w.idles(agent) and (head := _head(w, slot, agent)) is not None:
-            return head
+        if w.idles(agent) and (ready := head(w, slot, agent)) is not None:
+            return ready
     return confirm.idle_run(w, slot)
 
 
@@ -114,7 +130,7 @@ def _going(w: World, agent: str) -> int:
     return int(w.ledger.value(sql, w.campaign.id, agent))
 
 
-def _head(w: World, slot: Slot, agent: Agent) -> Run | None:
+def head(w: World, slot: Slot, agent: Agent) -> Run | None:
     """Bind the agent's stack, or else its oldest submission, to its tip of now (late: so A is judged before B)."""
     if agent.kind != "person" and _going(w, agent.name) >= w.width(agent):
         return None
@@ -196,7 +212,7 @@ def start(w: World, slot: Slot, run: Run) -> bool:
         w.ledger.change("runs", {"id": run.id}, status="running", attempt=attempt, slot=slot.id, klass=slot.klass,
                         key=w.key(slot.klass), started=w.now)  # fmt: skip
         w.ledger.add("attempts", run=run.id, n=attempt, slot=slot.id, boot_id=procs.boot_id(), started=w.now)
-        w.ledger.change("slots", {"campaign": w.campaign.id, "id": slot.id}, free_since=None)
+        w.ledger.change("slots", {"campaign": w.ground, "id": slot.id}, free_since=None)
     w.changed += 1
     try:
         w.executor.start(Job(spec, run_lock(w, run.id), lock))
@@ -216,7 +232,7 @@ def _unfit(w: World, run: Run, why: str) -> bool:
     """Its commit is not what it was: nothing is measured under that name, and the others go on."""
     from swarm.coordinator import collect
 
-    with w.ledger.tx():
+    with w.ledger.tx(), w.side_of(run.experiment):
         w.ledger.change("runs", {"id": run.id}, status="crashed", reason=f"machine: {why}", ended=w.now)
         w.say("machine", None, run.experiment, text=f"{run.experiment} cannot be measured: {why}")
         collect.settle(w, w.ledger.run(run.id))

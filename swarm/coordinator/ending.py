@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from swarm.config import Stop
-from swarm.coordinator import hours, house, waves
+from swarm.coordinator import control, hours, house, turn, waves
 from swarm.coordinator.planting import refs_follow
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
@@ -99,36 +99,42 @@ def end(w: World, why: str) -> None:
 
 
 def _finish(w: World) -> bool:
-    for agent in w.agents(*LIVE):
-        if agent.kind in NO_WORKERS:
-            continue
-        if w.now >= w.timers.setdefault("grace", w.now + GRACE):
-            stop_agent(w, agent.name, "the campaign ended")
-    if w.ledger.open_runs("running"):
-        return False
-    if [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]:
+    left = sum(w.both(_send_home))
+    if w.ledger.open_runs("running") or left:
         return False
     refs_follow(w)  # the agents are gone: what they did to their branches last is put right
     w.hub.sweep(over=True)
     with w.ledger.tx():
-        for ident, author in w.ledger.rows(
-            "SELECT id, agent FROM experiments WHERE campaign=? AND stage!='done'", w.campaign.id
-        ):
-            w.set_experiment(
-                ident, stage="done", verdict="cancelled", reason="the campaign ended first", judged_at=w.now
-            )
-            w.say("judged", author, ident, verdict="cancelled", reason="the campaign ended first")
+        w.both(_empty)
         waves.close(w)
+        control.look(w, now=True)
         w.set_campaign(state="ended", ended=w.now)
     w.changed += 1
     w.sessions.close()
     return True
 
 
+def _send_home(w: World) -> int:
+    """Agents that have not ended by themselves when their time is over are ended. Returns how many are left."""
+    for agent in w.agents(*LIVE):
+        if agent.kind not in NO_WORKERS and w.now >= w.timers.setdefault("grace", w.now + GRACE):
+            stop_agent(w, agent.name, "the campaign ended")
+    return len([a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS])
+
+
+def _empty(w: World) -> None:
+    """What nobody will measure any more. Inside a transaction."""
+    rows = w.ledger.rows("SELECT id, agent FROM experiments WHERE campaign=? AND stage!='done'", w.campaign.id)
+    for ident, author in rows:
+        w.set_experiment(ident, stage="done", verdict="cancelled", reason="the campaign ended first", judged_at=w.now)
+        w.say("judged", author, ident, verdict="cancelled", reason="the campaign ended first")
+
+
 def stop_agent(w: World, name: str, why: str) -> None:
     """End one agent's session; its queue stays and its slot closes when nothing of it is left."""
     w.sessions.stop(name)
     with w.ledger.tx():
+        turn.settle(w, name)
         w.set_agent(name, state="stopped", ended=w.now)
         w.say("agent", name, None, state="stopped", why=why)
 
@@ -139,25 +145,30 @@ def stop(w: World, agents: list[str] | None = None, now: bool = False) -> dict[s
     Raises Refused for an unknown agent.
     """
     if agents:
-        known = {a.name for a in w.agents() if a.kind not in NO_WORKERS}
+        known = {a.name for side in w.both(lambda w: w.agents()) for a in side if a.kind not in NO_WORKERS}
         unknown = [a for a in agents if a not in known]
         if unknown:
             raise Refused(f"no agent {', '.join(unknown)} here.", f"There are: {', '.join(sorted(known))}", 404)
         for name in agents:
-            stop_agent(w, name, "a person stopped it")
-            _cancel_queue(w, name)
+            with w.side_of_agent(name):
+                stop_agent(w, name, "a person stopped it")
+                _cancel_queue(w, name)
         _close_slots(w)
         return {"stopped": agents, "state": w.campaign.state}
     if w.campaign.state in ("baseline", "searching"):
         end(w, "a person stopped it")
     if now:
-        for agent in w.agents(*LIVE):
-            if agent.kind not in NO_WORKERS:
-                stop_agent(w, agent.name, "a person stopped it")
+        w.both(_stop_all)
         cancel_running(w)
         _finish(w)
     running = len(w.ledger.open_runs("running"))
     return {"stopped": [], "state": w.campaign.state, "running": running}
+
+
+def _stop_all(w: World) -> None:
+    for agent in w.agents(*LIVE):
+        if agent.kind not in NO_WORKERS:
+            stop_agent(w, agent.name, "a person stopped it")
 
 
 def _cancel_queue(w: World, name: str) -> None:
@@ -194,6 +205,7 @@ def cancel_running(w: World) -> None:
             e = w.ledger.experiment(run.experiment)
             if e.stage != "done" and e.origin != "baseline":
                 w.set_experiment(e.id, stage="done", verdict="cancelled", reason="stopped by a person", judged_at=w.now)
+    w.used = None
 
 
 def stop_text(w: World, rule: Stop) -> str:

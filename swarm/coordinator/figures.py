@@ -12,16 +12,17 @@ from swarm.research.effects import plain
 
 
 def renew(w: World) -> None:
-    """Write down what has changed. To be called in the transaction of a result."""
+    """Write down what has changed. To be called in the transaction of a result. The noise is the control's too."""
     put(w, "noise", {str(klass): noise(w, klass) for klass in sorted(w.beliefs.classes)})
-    put(w, "effects", effects(w))
+    if not w.beside:
+        put(w, "effects", effects(w))
 
 
 def put(w: World, name: str, value: Any) -> None:
     """Nothing is written that stands there already."""
     text = json.dumps(value)
     if w.figures.get(name) != text:
-        w.ledger.set_figure(w.campaign.id, name, value, w.now)
+        w.ledger.set_figure(w.ground, name, value, w.now)
         w.figures[name] = text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from swarm.coordinator import blanks, figures
+from swarm.coordinator import blanks, control, figures
 from swarm.coordinator.world import World
 from swarm.research.experiment import NO_WORKERS, Agent, Experiment, Run
 from swarm.research.judging import Belief, p_better, verdict
@@ -33,7 +33,7 @@ def judge(w: World, e: Experiment, run: Run) -> None:
     _freeze(w, e, word, reason, p, mine.m - parent.m)
     if e.origin == "blank":
         blanks.record(w)
-    elif word == "keep":
+    elif word == "keep" and not w.beside:
         figures.gained(w, e.id, run.klass)
     if word == "keep" and e.agent is not None:
         author = w.ledger.agent(w.campaign.id, e.agent)
@@ -104,6 +104,7 @@ def stack(w: World, agent: Agent, members: list[str], depth: int = 1, onto: str 
         description=_title(members, onto), stage="queued", base=agent.tip, stack_of=json.dumps(members),
         rebase_onto=onto, depth=depth, created=w.now,
     )  # fmt: skip
+    control.unheard(w, ident)
     if onto is None:
         w.say("stacked", agent.name, ident, stack=ident, members=members, why=why)
     return ident

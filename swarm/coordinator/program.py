@@ -50,6 +50,11 @@ def _heard_of(w: World, digest: str) -> bool:
     return w.ledger.value(sql, w.campaign.id, digest) is not None
 
 
+def there(w: World, name: str) -> bool:
+    """Whether there is a program of this name with something in it."""
+    return bool(_text(w.workspace.programs / f"{name}.md"))
+
+
 def _file(w: World, name: str | None) -> tuple[str, str]:
     """What a person calls the program, and its text; that of the task for an agent that was dealt none."""
     folder = w.workspace.programs
@@ -96,7 +101,7 @@ def _texts(w: World, agents: Iterable[Agent]) -> dict[str, str]:
         if agent.program:
             found[f"{agent.program}.md"] = program_of(w, agent)[0]
             continue
-        others = [a for a in w.agents() if a.program]
+        others = w.ledger.all(Agent, "WHERE campaign=? AND program>'' ORDER BY rowid", w.ground)  # the control's too
         found |= {f"{a.program}.md": program_of(w, a)[0] for a in others}
         if not others:
             found |= {name: text for name, text in [_file(w, None)] if text}

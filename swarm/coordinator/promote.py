@@ -33,7 +33,8 @@ def promote(w: World, ident: str, by: str, p: float | None, hold: bool = False) 
 def move_to(w: World, ident: str) -> None:
     """Best is this one now. Inside the caller's transaction, which also says why."""
     w.set_campaign(best=ident)
-    w.pin("refs/heads/best", w.commit_of(ident))
+    if not w.beside:
+        w.pin("refs/heads/best", w.commit_of(ident))
     w.dirty = True
     w.timers["pollinate"] = 0.0
 
@@ -89,8 +90,18 @@ def by_person(w: World, what: str, force: bool = False, hold: bool = False) -> d
     if found is None:
         return _unknown(w, what, force, hold)
     e = w.ledger.experiment(found.same_as) if found.same_as else found
+    if e.campaign < 0:
+        raise Refused(
+            f"{e.id} is the control's: once others build on it, there is nothing to compare the swarm with.",
+            f"Look at it: swarm show {e.id} · take it home: swarm export {e.id}",
+        )
     if e.id == w.campaign.best:
         return _hold(w, e) if hold else {"message": f"{e.id} is best already.", "moved": False, **_card(w, e.id, "")}
+    if e.commit is None and e.verdict is not None:
+        raise Refused(
+            f"{e.id} was never measured: {(e.reason or e.verdict).splitlines()[0]}.",
+            f'See its change: swarm show {e.id} · make it on best and measure that: swarm try my_train.py -m "…"',
+        )
     if e.commit is None or (e.runs == 0 and not force and e.verdict is None):
         raise Refused(
             f"{e.id} has not been measured yet.", f"Wait for it (swarm show {e.id}), or promote it unseen: --force"

@@ -16,10 +16,11 @@ def load(w: World) -> None:
     if not w.has_campaign:
         return
     w.beliefs.load(
-        (ident, parent, bound or 0, klass, w.sign * score, seed, "" if origin in NO_CHANGE else kind)
-        for ident, parent, bound, klass, score, seed, kind, origin in w.ledger.rows(
-            "SELECT e.id, e.parent, e.bound, r.klass, r.score, r.seed, e.kind, e.origin FROM runs r JOIN experiments e ON e.id=r.experiment "
-            "WHERE e.campaign=? AND r.status='finished' ORDER BY e.bound, r.id", w.campaign.id
+        (ident, parent, bound or 0, klass, w.sign * score, seed, "" if origin in NO_CHANGE or side < 0 else kind)
+        for ident, parent, bound, klass, score, seed, kind, origin, side in w.ledger.rows(
+            "SELECT e.id, e.parent, e.bound, r.klass, r.score, r.seed, e.kind, e.origin, e.campaign "
+            "FROM runs r JOIN experiments e ON e.id=r.experiment "
+            "WHERE e.campaign IN (?, ?) AND r.status='finished' ORDER BY e.bound, r.id", w.ground, -w.ground
         )
     )  # fmt: skip
     w.beliefs.refit()
@@ -33,6 +34,12 @@ def recover(w: World) -> None:
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
     refs_follow(w)
+    w.both(_agents)
+    if w.campaign.state == "ended":
+        w.sessions.close()  # it may have ended at the very last step
+
+
+def _agents(w: World) -> None:
     names = [a.name for a in w.agents(*LIVE) if a.kind not in NO_WORKERS]
     missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:
@@ -40,5 +47,3 @@ def recover(w: World) -> None:
     if w.campaign.state in ("baseline", "searching"):
         panes = w.sessions.list()
         start_agents(w, [n for n in names if n not in panes])
-    elif w.campaign.state == "ended":
-        w.sessions.close()  # it may have ended at the very last step

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from swarm.coordinator import ending, spawn
+from swarm.coordinator import ending, plateau, spawn, turn
 from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -27,7 +27,8 @@ def replace(
     w: World, who: str, kind: str, options: dict[str, Any] | None = None, program: str | None = None,
     source: str = "tip", stop: dict[str, Any] | None = None, name: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """End agent `who` (or the one on GPU `gpu3`) and start one of `kind` there, on its tip or (`source`) on best.
+    """End agent `who` (or the one on GPU `gpu3`) and start one of `kind` there, on its tip or (`source`) on best, or on a
+    good one that nobody stands on (diverse).
 
     What it did is pinned, edits that it had not submitted too; what waited in its queue is not run, what runs finishes.
     Asked again it answers the same. Raises KeyError for nobody, Refused where nothing can be replaced.
@@ -41,9 +42,16 @@ def replace(
     fresh = name or _name(w, old, kind)
     if w.ledger.agent(w.campaign.id, fresh) is not None:
         raise Refused(f"{fresh} is there already.", "Say it again.")
-    wish = {"name": fresh, "kind": kind, "options": options or {}, "program": program or old.program, "stop": stop}
+    wish: dict[str, Any] = {
+        "name": fresh,
+        "kind": kind,
+        "options": options or {},
+        "program": program or old.program,
+        "stop": stop,
+    }
+    wish["programs"] = [] if program else plateau.choices(w, old.name)
     together = len([a for a in w.agents(*LIVE) if a.kind == kind and a.name != old.name]) + 1
-    w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})  # type: ignore[dict-item]
+    w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})
     w.sessions.stop(old.name)  # first of all: two never work on one GPU
     _hand_over(w, old, wish, source)
     _settle(w, fresh)
@@ -102,21 +110,32 @@ def _name(w: World, old: Agent, kind: str) -> str:
 
 def _hand_over(w: World, old: Agent, wish: dict[str, Any], source: str) -> None:
     """In one transaction: the old one is ended and pinned, the new one is there with its GPUs."""
-    tip = (w.campaign.best or old.tip) if source == "best" else old.tip
+    tip = _ground(w, old, source)
     edits = _edits(w, old)
     with w.ledger.tx():
         w.pin(f"refs/tips/{old.name}/{old.tip}", w.commit_of(old.tip))
         if edits:
             w.pin(f"refs/stray/{old.name}/{edits[:12]}", edits)
+        turn.settle(w, old.name)
         w.set_agent(old.name, state="stopped", ended=w.now)
         w.say("agent", old.name, None, state="stopped", why=f"replaced by {wish['name']}")
         dropped = ending.drop_queue(w, old.name, "its agent was replaced")
         spawn.add_agent(w, wish)
         w.set_agent(wish["name"], tip=tip, base=tip)
         w.ledger.change("slots", {"campaign": w.campaign.id, "agent": old.name}, agent=wish["name"], state="open")
-        w.say(
-            "replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped
-        )
+        w.say("replaced", old.name, tip, by=wish["name"], into=wish["kind"], source=source, edits=edits, dropped=dropped,
+              **({"programs": {wish["name"]: wish["programs"]}} if wish["programs"] else {}))  # fmt: skip
+
+
+def _ground(w: World, old: Agent, source: str) -> str:
+    """What the new one builds on; `diverse`: a good one that nobody else stands on, best if there is none."""
+    if source == "tip" or w.campaign.best is None:
+        return old.tip
+    if source == "best":
+        return w.campaign.best
+    taken = {a.tip for a in w.agents(*LIVE) if a.name != old.name}
+    free = [ident for ident in spawn.different(w, len(taken) + 2) if ident not in taken]
+    return free[0] if free else w.campaign.best
 
 
 def _edits(w: World, old: Agent) -> str:

@@ -51,19 +51,27 @@ def _go_on(w: World, rule: Stop) -> dict[str, Any]:
             why_ended=None,
             stop=stop_text(w, rule),
         )
-        for agent in w.agents("stopped", "crashed"):
-            if agent.kind not in NO_WORKERS and not _replaced(w, agent):
-                anew = {"created": w.now} if '"stop"' in agent.options else {}  # its own hours and dollars begin again
-                w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None, **anew)
+        w.both(_awake)
         if not searching and not w.ledger.open_runs("queued", "running"):
             baseline.queue_runs(w)
         w.ledger.change("slots", {"campaign": w.campaign.id}, state="open")
         w.say("resumed")
     w.timers.clear()
+    return {"resumed": True, "restarted": [name for side in w.both(_start) for name in side]}
+
+
+def _awake(w: World) -> None:
+    for agent in w.agents("stopped", "crashed"):
+        if agent.kind not in NO_WORKERS and not _replaced(w, agent):
+            anew = {"created": w.now} if '"stop"' in agent.options else {}  # its own hours and dollars begin again
+            w.set_agent(agent.name, state="starting", ended=None, restarts=0, until=None, **anew)
+
+
+def _start(w: World) -> list[str]:
     names = [a.name for a in w.agents("starting")]
     plant(w, names)
     start_agents(w, names)
-    return {"resumed": True, "restarted": names}
+    return names
 
 
 def _replaced(w: World, agent: Agent) -> bool:

@@ -19,7 +19,7 @@ def scene(w: World, name: str) -> dict[str, Any]:
     """All of it, as plain data. Raises KeyError when there is no such agent."""
     agent = w.agent(name)
     return {
-        "where": _where(w, agent), "facts": _facts(w), "best": _best(w), "findings": _findings(w, agent),
+        "where": _where(w, agent), "facts": _facts(w), "best": _best(w, agent), "findings": _findings(w, agent),
         "next": program.next_idea(w, agent),
         "constraints": [rule.text for rule in program.rules_of(w, agent).constraints],
     }  # fmt: skip
@@ -60,11 +60,13 @@ def _facts(w: World) -> list[str]:
     return facts
 
 
-def _best(w: World) -> dict[str, Any]:
-    """The best of now and its whole change since the task as given; empty while that is the task itself."""
-    if not w.campaign.best or w.campaign.best == w.campaign.baseline:
+def _best(w: World, agent: Agent) -> dict[str, Any]:
+    """The best of now (the agent's own, where each works for itself) and its whole change since the task as given; empty
+    while that is the task itself."""
+    best = agent.tip if w.policy.apart else w.campaign.best
+    if not best or best == w.campaign.baseline:
         return {}
-    e = w.ledger.experiment(w.campaign.best)
+    e = w.ledger.experiment(best)
     if e.commit is None:
         return {}
     patch = w.hub.diff(w.commit_of(w.campaign.baseline or ""), e.commit)
@@ -80,6 +82,8 @@ def _findings(w: World, agent: Agent) -> list[str]:
     notes = w.ledger.rows(
         "SELECT agent, SUBSTR(text, 1, 2000) FROM notes WHERE campaign=? ORDER BY id DESC LIMIT ?", w.campaign.id, NOTES
     )
+    if w.policy.apart:
+        return [f"you noted: {text}" for who, text in reversed(notes) if who == agent.name]
     said = [f"{'you' if who == agent.name else who or 'a person'} noted: {text}" for who, text in reversed(notes)]
     fallen = w.ledger.rows(
         "SELECT id, SUBSTR(description, 1, 2000) FROM experiments WHERE campaign=? AND dropped=1 ORDER BY rowid DESC LIMIT ?",

@@ -7,12 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from swarm.config import Policy, Stop, Task
-from swarm.coordinator import baseline, ending, hours, house, program
+from swarm.coordinator import baseline, control, ending, hours, house, pollinate, program
 from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
+from swarm.research import pollination
 from swarm.research.constants import constants
+
+LOOKED_AT = 300  # kept experiments, when new agents begin on different ones
 
 
 def spawn(
@@ -24,8 +27,9 @@ def spawn(
     policy: dict[str, Any] | None = None,
     name: str | None = None,
     force: bool = False,
+    source: str = "best",
 ) -> dict[str, Any]:
-    """Make what is missing and start the agents.
+    """Make what is missing and start the agents: on best, or (`source` diverse) on good ones that are not of one line.
 
     Raises Refused: a slot is taken, an agent's name lives already, another task is being searched.
     """
@@ -48,6 +52,7 @@ def spawn(
         _has_files(w, commit, wanted)
         notes += [note] if note else []
     agents, more = _idlers(w, agents, commit, wanted)
+    agents, alone = control.split(w, running, agents)
     notes += more
     with w.ledger.tx():
         if not running:
@@ -55,16 +60,26 @@ def spawn(
         _slots(w, slots)
         if not running:
             baseline.queue_runs(w)
-        for agent in agents:
-            add_agent(w, agent)
+        tips = grounds(w, source, len(agents))
+        for agent, tip in zip(agents, tips, strict=True):
+            add_agent(w, agent, tip)
+        if alone:
+            control.begin(w)
+            with w.as_control():
+                add_agent(w, alone)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
+              programs={a["name"]: a["programs"] for a in agents if a.get("programs")},
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
     _settle(w, [a["name"] for a in agents])
+    if alone:
+        with w.as_control():
+            _settle(w, [alone["name"]])
     notes += program.doubts(w, [w.agent(a["name"]) for a in agents])
     return {
         "campaign": w.campaign.name, "base": w.commit_of(w.campaign.baseline or ""), "notes": notes,
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
+        "control": bool(alone),
     }  # fmt: skip
 
 
@@ -85,11 +100,14 @@ def _idlers(w: World, agents: list[dict[str, Any]], commit: str, task: Task) -> 
     for agent in agents:
         try:
             if _idle(agent):
-                w.kinds(agent["kind"]).check({k: v for k, v in agent["options"].items() if k != "idle"})
+                w.kinds(agent["kind"]).check(
+                    {k: v for k, v in agent["options"].items() if k not in ("idle", "control")}
+                )
                 _tunable(w, commit, task)
             kept.append(agent)
         except SwarmError as error:
-            notes.append(f"idle slots only measure again: {error.message}")
+            without = "there is no control" if control.wanted(agent) else "idle slots only measure again"
+            notes.append(f"{without}: {error.message}")
     return kept, notes
 
 
@@ -142,7 +160,7 @@ def _has_files(w: World, commit: str, task: Task) -> None:
 
 
 def _campaign(w: World, task: Task, policy: Policy, stop: Stop, name: str | None, commit: str) -> None:
-    number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns")) + 1
+    number = int(w.ledger.value("SELECT COUNT(*) FROM campaigns WHERE id>=0")) + 1
     w.ledger.add(
         "campaigns", name=name or f"c{number}", task=json.dumps({"task": task.model_dump(), "policy": policy.model_dump()}),
         stop=ending.rule_text(stop, w.now, 0), state="baseline", metric=task.metric.name, better=task.metric.better, created=w.now,
@@ -172,9 +190,30 @@ def _judging_hardware(policy: Policy, slots: list[dict[str, Any]]) -> None:
         )
 
 
-def add_agent(w: World, wish: dict[str, Any]) -> None:
-    """The row of an agent that is to start, on best. To be called in a transaction."""
-    best = w.campaign.best
+def grounds(w: World, source: str, agents: int) -> list[str | None]:
+    """What each of so many new agents builds on: best (None), or in turn the best experiments that are not of one line."""
+    if source != "diverse" or w.campaign.best is None:
+        return [None] * agents
+    found = different(w, agents)
+    return [found[i % len(found)] if found else None for i in range(agents)]
+
+
+def different(w: World, most: int) -> list[str]:
+    """Best, then the next best of those kept and better than the baseline that are in no other one's line."""
+    order, best, home = ("ASC" if w.campaign.better == "lower" else "DESC"), w.campaign.best or "", w.home
+    rows = w.ledger.rows(
+        "SELECT id FROM experiments WHERE campaign=? AND verdict='keep' AND dropped=0 AND klass=? AND estimate IS NOT NULL "
+        f"ORDER BY estimate {order} LIMIT ?", w.campaign.id, home, LOOKED_AT
+    )  # fmt: skip
+    given = w.beliefs.of(w.campaign.baseline, home)
+    good = [i for (i,) in rows if given and (b := w.beliefs.of(i, home)) is not None and b.m < given.m and i != best]
+    return pollination.diverse([best, *good], pollinate.parents(w), most)
+
+
+def add_agent(w: World, wish: dict[str, Any], tip: str | None = None) -> None:
+    """The row of an agent that is to start, on best (where each works for itself: as given) or on `tip`. To be called in a
+    transaction."""
+    best = tip or (w.campaign.baseline if w.policy.apart else w.campaign.best)
     values = {
         "kind": wish["kind"], "options": json.dumps(options_of(w, wish)), "state": "starting", "base": best, "tip": best,
         "program": wish.get("program"), "seen": w.ledger.value("SELECT COALESCE(MAX(seq), 0) FROM events"), "ended": None,

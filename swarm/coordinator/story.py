@@ -14,11 +14,13 @@ from swarm.coordinator import (
     company,
     confirm,
     contact,
+    control,
     dispatch,
     ending,
     grid,
     note,
     once,
+    plateau,
     pollinate,
     promote,
     recover,
@@ -88,13 +90,15 @@ class Story:
             did = collect.collect(w)
             if w.dirty:
                 w.dirty = False
-                did = confirm.withdraw(w) or confirm.review(w) or promote.wanted(w) or did
+                did = any(w.both(lambda w: confirm.withdraw(w) or confirm.review(w))) or promote.wanted(w) or did
                 did = waves.review(w) or did
             did = ending.review(w) or did
             did = pollinate.pollinate(w) or did
             did = dispatch.dispatch(w) or did
             did = company.look(w) or did
-            did = watch.watch(w) or did
+            did = any(w.both(watch.watch)) or did
+            control.look(w)
+            did = plateau.look(w) or did
             w.move_refs()
         except BaseException as error:
             recover.load(w)  # what is in memory may be ahead of a transaction that was rolled back
@@ -108,6 +112,7 @@ class Story:
         """Appointments of a clock that was set back since are nobody's: all is due anew."""
         if now < self.world.now - BACK:
             self.world.timers.clear()
+            self.world.its_timers.clear()
         self.world.now = now
         self.world.awake = self._awake()
 
@@ -206,22 +211,22 @@ class Story:
         expect: float | None = None,
         on: str | None = None,
     ) -> dict[str, Any]:
-        return self._do(submit.submit, agent, description, hypothesis, expect, on)
+        return self._do(_agents(submit.submit), agent, description, hypothesis, expect, on)
 
     def submit_values(self, agent: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
-        return self._do(submit.submit_values, agent, values, description)
+        return self._do(_agents(submit.submit_values), agent, values, description)
 
     def constants(self, agent: str) -> dict[str, Any]:
-        return self._do(contact.constants_of, agent)
+        return self._do(_agents(contact.constants_of), agent)
 
     def scene(self, agent: str) -> dict[str, Any]:
-        return self._do(scene.scene, agent)
+        return self._do(_agents(scene.scene), agent)
 
     def turn(self, agent: str, **said: Any) -> dict[str, Any]:
-        return self._do(turn.turn, agent, **said)
+        return self._do(_agents(turn.turn), agent, **said)
 
     def adopt(self, agent: str, experiment: str) -> dict[str, Any]:
-        return self._do(adopt.adopt, agent, experiment)
+        return self._do(_agents(adopt.adopt), agent, experiment)
 
     def note(self, agent: str | None, text: str) -> dict[str, Any]:
         """`agent` None: a person's note."""
@@ -232,14 +237,14 @@ class Story:
     ) -> dict[str, Any]:
         """One look for `wait`; see contact.contact."""
         before = self.world.changed
-        answer = self._do(contact.contact, agent, final, patient, heard)
+        answer = self._do(_agents(contact.contact), agent, final, patient, heard)
         self.world.changed = before  # hearing the news is no news
         return answer
 
     def hear(self, agent: str, seq: int) -> dict[str, Any]:
         """News up to `seq` was heard."""
         before = self.world.changed
-        answer = self._do(contact.hear, agent, seq)
+        answer = self._do(_agents(contact.hear), agent, seq)
         self.world.changed = before
         return answer
 
@@ -280,6 +285,16 @@ def _try(w: World, files: dict[str, str], description: str) -> dict[str, Any]:
     return {"experiment": e.id, "commit": commit}
 
 
+def _agents(verb: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The verb of an agent, on the side where this one belongs."""
+
+    def do(w: World, agent: str, *args: Any, **named: Any) -> dict[str, Any]:
+        with w.side_of_agent(agent):
+            return verb(w, agent, *args, **named)
+
+    return do
+
+
 def _tell(w: World, agent: str, text: str, request: str | None) -> dict[str, Any]:
     w.agent(agent)
     if once.before(w, "told", request) is None:
@@ -289,7 +304,7 @@ def _tell(w: World, agent: str, text: str, request: str | None) -> dict[str, Any
 
 def _card(w: World, ident: str) -> dict[str, Any]:
     e = promote.find(w, ident)
-    if e is None:
+    if e is None or e.campaign < 0:
         raise KeyError(ident)
     runs = w.ledger.all(Run, "WHERE experiment=? ORDER BY id", e.id)
     return {

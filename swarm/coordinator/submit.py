@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from swarm.coordinator import program
+from swarm.coordinator import control, program
 from swarm.coordinator.planting import branch, mend, put_on_tip
 from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
@@ -172,13 +172,14 @@ def queue(
             base=against, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
             program_hash=agent.program_hash, created=w.now,
         )  # fmt: skip
+        control.unheard(w, ident)
         w.pin(f"refs/submitted/{ident}", commit)
         w.set_agent(agent.name, state="thinking")
         w.say("submitted", agent.name, ident, description=text)
     return {
         "experiment": ident,
         "diff": patch[:PATCH],
-        "notes": _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
+        "notes": [] if w.policy.apart else _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
         "room": room(w, agent),
     }
 
@@ -209,4 +210,6 @@ def _known(w: World, ident: str, tree: str) -> list[str]:
 
 def _similar(w: World, ident: str) -> list[str]:
     """Earlier experiments much like this one, with their results. Told, never a reason to refuse."""
+    if w.beside:
+        return []
     return [f"similar: {search.told(f, w.campaign.better)}" for f in search.similar(w.ledger, ident)]

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from swarm.coordinator.world import World
+from swarm.errors import Refused
+from swarm.repo import plainly
 from swarm.research.experiment import Agent
+
+SESSION = "session.json"  # in an agent's folder: what it writes down between turns
+MOST = 1000  # bills
 
 
 def turn(
@@ -32,11 +37,37 @@ def turn(
             w.set_agent(name, state="limited", until=until)
             if agent.state != "limited":
                 w.say("agent", name, None, state="limited", why="its provider's limit", until=until)
-        elif agent.state == "limited":
+        elif agent.state == "limited" and state != "ended":
             w.set_agent(name, state="waiting", until=None)
         if state == "stuck":
             w.say("stuck", name, None, turns=blanks, why=why[:300], fresh=fresh)
     return {"stop": w.campaign.state in ("ending", "ended")}
+
+
+def settle(w: World, name: str) -> None:
+    """Book what an agent that was ended in the middle of a turn still owes: it wrote that down, and its door was shut.
+
+    Said again by a later process of this agent it is not counted twice: turns are numbered.
+    """
+    agent = w.agent(name)
+    try:
+        said = json.loads(plainly.read(w.workspace.agents / name, SESSION))
+        if float(said["since"]) != agent.created:
+            return  # of an earlier agent of this name
+        owed = [_bill(row) for row in said["owed"][:MOST]]
+    except (Refused, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    for bill in sorted(owed, key=lambda bill: bill["turn"]):
+        turn(w, name, state="ended", **bill)
+
+
+def _bill(row: dict[str, Any]) -> dict[str, Any]:
+    """What an agent owes for a turn. Raises ValueError, KeyError or TypeError for what cannot be that."""
+    number, tokens, experiments = int(row["turn"]), int(row["tokens"]), [str(x) for x in row["experiments"]]
+    usd = None if row["usd"] is None else float(row["usd"])
+    if number < 1 or not 0 <= tokens <= 10**12 or not 0 <= (usd or 0.0) <= 1e6 or len(experiments) > 100:
+        raise ValueError("no bill")
+    return {"turn": number, "tokens": tokens, "usd": usd, "experiments": experiments}
 
 
 def _book(w: World, name: str, tokens: int, usd: float | None, experiments: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from swarm.ports import Pane, Seat
 from swarm.research.experiment import NO_WORKERS, Agent
 
 EVERY = 1.0  # seconds between looks
-KEPT = ("stop", "login", "idle")  # options that the coordinator keeps to itself
+KEPT = ("stop", "login", "idle", "control")  # options that the coordinator keeps to itself
 GIVE_UP = 30  # restarts within HEALTHY of each other: some five hours
 HEALTHY = 300.0  # seconds that an agent lived; what fell before is forgotten
 LONGEST = 900.0  # seconds: an outage of a provider or of the network is sat out, not taken for the end

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,7 +49,11 @@ class World:
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     kept: dict[str, float] | None = None  # P(a gain) of what was kept; None: to be read
     figures: dict[str, str] = field(default_factory=dict)  # as the ledger has them
+    beside: bool = False  # inside `as_control`: the campaign is the control's
+    its_timers: dict[str, float] = field(default_factory=dict)  # the control's
+    used: tuple[float, float] | None = None  # slot-seconds of the others and of the control; None: to be summed up anew
     _campaign: Campaign | None = None
+    _control: tuple[int, Campaign | None] | None = None
     _task: tuple[str, Task] | None = None
     _read: dict[tuple[str, ...], tuple[int, list[Any]]] = field(default_factory=dict)  # under which mark, and what
 
@@ -56,7 +61,14 @@ class World:
 
     @property
     def campaign(self) -> Campaign:
-        """The newest campaign. Raises LookupError when there is none."""
+        """The newest campaign, or beside it its control's. Raises LookupError when there is none."""
+        if self.beside:
+            control = self.control
+            assert control is not None
+            return control
+        return self._newest()
+
+    def _newest(self) -> Campaign:
         if self._campaign is None:
             self._campaign = self.ledger.campaign()
         if self._campaign is None:
@@ -68,12 +80,17 @@ class World:
         return self._campaign is not None or self.ledger.campaign() is not None
 
     def set_campaign(self, **values: Any) -> None:
-        self.ledger.change("campaigns", {"id": self.campaign.id}, **values)
-        self._campaign = None
+        """What is said of a campaign is said of its control, but for what each calls best."""
+        common = {} if self.beside else {name: value for name, value in values.items() if name != "best"}
+        with self.ledger.tx():
+            self.ledger.change("campaigns", {"id": self.campaign.id}, **values)
+            if common and self.control is not None:
+                self.ledger.change("campaigns", {"id": -self.ground}, **common)
+        self._campaign = self._control = None
 
     def forget(self) -> None:
         """Read campaign and beliefs anew (after a transaction that failed)."""
-        self._campaign = None
+        self._campaign = self._control = self.used = None
         self._read.clear()
         self.beliefs = Beliefs(self._rules() if self.has_campaign else Rules())
         self.stored, self.kept, self.figures = {}, None, {}
@@ -103,6 +120,48 @@ class World:
     def worktrees(self) -> Worktrees:
         return self.plant(self.task.edit)
 
+    # --- the control: a campaign of its own on the same slots, whose number is the other's with a minus -------------
+
+    @property
+    def ground(self) -> int:
+        """The campaign whose slots these are."""
+        return self._newest().id
+
+    @property
+    def control(self) -> Campaign | None:
+        """The control's campaign, where there is one. All that is asked of a campaign's rows leaves it out."""
+        if self._control is None or self._control[0] != self.ground:
+            self._control = (self.ground, self.ledger.one(Campaign, "WHERE id=?", -self.ground))
+        return self._control[1]
+
+    @contextmanager
+    def as_control(self) -> Iterator[None]:
+        """Inside, every verb of the story is about the control's agent, experiments, best and events, and sees no others."""
+        outer = self.beside, self.timers
+        self.beside, self.timers = True, self.its_timers
+        try:
+            yield
+        finally:
+            self.beside, self.timers = outer
+
+    def side_of(self, experiment: str) -> AbstractContextManager[None]:
+        """The control's side for what is its own."""
+        sql = "SELECT 1 FROM experiments WHERE id=? AND campaign=?"
+        own = self.control is not None and self.ledger.value(sql, experiment, -self.ground) is not None
+        return self.as_control() if own else nullcontext()
+
+    def side_of_agent(self, name: str) -> AbstractContextManager[None]:
+        own = self.control is not None and self.ledger.agent(-self.ground, name) is not None
+        return self.as_control() if own else nullcontext()
+
+    def both(self, do: Callable[[World], T]) -> list[T]:
+        """Done for the campaign, then for its control if it has one."""
+        done = [do(self)]
+        if self.control is not None:
+            with self.as_control():
+                done.append(do(self))
+        return done
+
     # --- rows -------------------------------------------------------------------------------------------------
 
     def once(self, name: tuple[str, ...], read: Callable[[], list[T]]) -> list[T]:
@@ -110,13 +169,14 @@ class World:
         mark = self.ledger.mark()
         if mark is None:
             return read()
+        name = ("control", *name) if self.beside else name
         if (known := self._read.get(name)) is None or known[0] != mark:
             known = self._read[name] = (mark, read())
         return list(known[1])
 
     def slots(self) -> list[Slot]:
         where = "WHERE campaign=? AND state='open' ORDER BY CAST(id AS INTEGER), id"
-        return self.once(("slots",), lambda: self.ledger.all(Slot, where, self.campaign.id))
+        return self.once(("slots",), lambda: self.ledger.all(Slot, where, self.ground))
 
     def agents(self, *states: str) -> list[Agent]:
         marks = ", ".join("?" * len(states))
@@ -182,7 +242,7 @@ class World:
             "SELECT s.klass, c.accelerator, COUNT(*) FROM slots s JOIN classes c ON c.id=s.klass "
             "WHERE s.campaign=? GROUP BY s.klass"
         )
-        return [hardware.home(self.ledger.rows(sql, self.campaign.id), self.policy.confirm_on)]
+        return [hardware.home(self.ledger.rows(sql, self.ground), self.policy.confirm_on)]
 
     def key(self, klass: int) -> str:
         """Scores are compared only under one key: class, budget and what is scored (the caches' fingerprint)."""

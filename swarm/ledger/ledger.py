@@ -172,6 +172,10 @@ class Ledger:
             (campaign, name, json.dumps(value), at),
         )
 
+    def forget_words(self, experiment: str) -> None:
+        """No recall finds this experiment (its row and all of it stay)."""
+        self.db.execute("DELETE FROM words WHERE rowid=?", (2 * int(experiment[1:]),))
+
     def set_ref(self, name: str, commit: str) -> None:
         self.db.execute(
             'INSERT INTO refs (name, "commit") VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "commit"=excluded."commit"',

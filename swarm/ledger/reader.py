@@ -112,12 +112,12 @@ class Reader:
         return None if text is None else json.loads(text)
 
     def going(self, campaign: int) -> list[tuple[Run, str | None]]:
-        """Runs that are under way, with the agent whose experiment it is."""
+        """Runs that are under way, the control's too, with the agent whose experiment it is."""
         runs = self.all(Run, "WHERE status IN ('queued','running') AND status='running' ORDER BY id")
         found = (
             (run, self.rows("SELECT agent, campaign FROM experiments WHERE id=?", run.experiment)[0]) for run in runs
         )
-        return [(run, agent) for run, (agent, its) in found if its == campaign]
+        return [(run, agent) for run, (agent, its) in found if abs(its) == campaign]
 
     def waiting(self, campaign: int) -> dict[str | None, int]:
         """How many changes of each agent are queued and not yet bound."""
@@ -209,7 +209,20 @@ class Reader:
             "SELECT COUNT(*) FROM runs WHERE status IN ('finished','crashed') AND purpose=? AND queued>=? AND queued<=?"
         )
         found = {p: int(self.value(sql, p, campaign.created, _until(campaign))) for p in PURPOSES}
+        its = self._of_control(campaign)
+        if its:
+            found = {purpose: count - its.get(purpose, 0) for purpose, count in found.items()} | {
+                "control": sum(its.values())
+            }
         return {purpose: count for purpose, count in found.items() if count}
+
+    def _of_control(self, campaign: Campaign) -> dict[str, int]:
+        """The runs of the control among them."""
+        sql = (
+            "SELECT r.purpose, COUNT(*) FROM experiments e JOIN runs r ON r.experiment=e.id WHERE e.campaign=? "
+            "AND r.status IN ('finished','crashed') GROUP BY r.purpose"
+        )
+        return dict(self.rows(sql, -campaign.id))
 
     def busy(self, campaign: Campaign, now: float) -> float:
         """Seconds of slots in use; of what still runs, until `now`."""

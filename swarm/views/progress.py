@@ -112,6 +112,8 @@ class Snapshot:
     effects: dict[str, Any] | None = None  # the prior fitted to what was judged, by kind
     gains: Gains | None = None
     blanks: Blanks = field(default_factory=Blanks)  # not among the kept, discarded and crashed above
+    control: dict[str, Any] | None = None  # a tuner alone against the swarm at equal slot-seconds (research/control.py)
+    plateau: dict[str, Any] | None = None  # since when best gains less than the noise; None once it gains again
 
 
 def alive(workspace: Workspace) -> bool:
@@ -165,7 +167,14 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
             exact=bool(known and known.exact), noise=told, effects=reader.figure(campaign.id, "effects"), gains=gains(reader, campaign),
+            control=reader.figure(campaign.id, "control"), plateau=_plateau(reader, campaign, standing),
         )  # fmt: skip
+
+
+def _plateau(reader: Reader, campaign: Campaign, standing: list[Promotion]) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = reader.figure(campaign.id, "plateau")
+    over = found is None or any(p.at > found["at"] for p in standing)
+    return None if over else found
 
 
 def _moment(reader: Reader, campaign: Campaign, now: float, alive: bool) -> float:

@@ -110,3 +110,16 @@ def test_answers_are_not_kept_by_anybody(served: Served) -> None:
     assert response.getheader("X-Content-Type-Options") == "nosniff"
     assert json.loads(response.read())["ok"] is True
     line.close()
+
+
+def test_the_control_asks_for_nothing_but_its_own(served: Served) -> None:
+    for who in ("agent.control", "agent.a0"):
+        served.tokens.make(who)
+    seen = ("/v1/leaderboard", "/v1/best", "/v1/recall?q=A", "/v1/events", "/v1/experiments/e0001", "/v1/diff?a=e0001")
+    for path in (*seen, "/v1/status", "/v1/scene", "/mcp", "/v1/read?file=x", "/v1/constants/../best"):
+        assert served.ask("GET", path, who="agent.control")[0] == 403, path
+    for path in ("/v1/adopt", "/v1/note", "/v1/submit"):
+        assert served.ask("POST", path, {}, who="agent.control")[0] == 403, path
+    assert served.ask("GET", "/v1/constants", who="agent.control")[0] == 200
+    assert served.ask("GET", "/v1/health", who="agent.control")[0] == 200
+    assert served.ask("GET", "/v1/status", who="agent.a0")[0] == 200  # it is the name that is turned away

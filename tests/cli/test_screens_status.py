@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from swarm import clock, procs
-from swarm.cli import news, plot, screen, show, status, watch
+from swarm.cli import control, news, plot, screen, show, status, watch
 from swarm.cli.picture import AXES, picture_of
 from swarm.errors import SwarmError, UsageError
 from swarm.ledger.reader import Reader
@@ -281,3 +281,34 @@ def test_big_numbers_are_shown_whole(night: Night, workspace: Workspace) -> None
         drawn.print(status.draw(replace(found, agents=tuple(busy))))
     lines = harmless(shown.get())
     assert sum("12500  3492" in line and "no, 1859 behind" in line for line in lines) == len(busy)
+
+
+FOUND = {
+    "share": 0.1, "state": "waiting", "seconds": 28800.0, "equal": 28800.0, "p": 0.68, "ahead": "none",
+    "control": {"experiment": "e0040", "estimate": 0.9869, "stderr": 0.0012, "runs": 2},
+    "swarm": {"experiment": "e0012", "estimate": 0.9861, "stderr": 0.0012, "runs": 3},
+}  # fmt: skip
+
+
+def test_the_control_is_one_sentence(night: Night, workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    status.run(workspace)
+    assert "TPE alone" not in capsys.readouterr().out
+    add(night.db, "figures", campaign=1, name="control", value=json.dumps(FOUND), at=night.now)
+    status.run(workspace)
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "control TPE alone, 8.0 GPU-h: 0.9869 ± .0012. The swarm after its first 8.0 GPU-h: 0.9861 ± .0012. "
+        "No difference that early (P 0.68)." in text
+    )
+    status.run(workspace, as_json=True)
+    assert json.loads(capsys.readouterr().out)["control"] == FOUND
+
+
+@pytest.mark.parametrize(
+    ("p", "ahead", "said"), [(0.97, "swarm", "The swarm is ahead"), (0.01, "control", "TPE alone is ahead")]
+)
+def test_the_control_is_told_flattering_or_not(p: float, ahead: str, said: str) -> None:
+    assert said in control.line({**FOUND, "p": p, "ahead": ahead}, 4)
+    assert "nothing to compare yet" in control.line({"seconds": 0.0, "state": "waiting"}, 4)
+    assert "has stopped" in control.line({**FOUND, "state": "stopped"}, 4, goes_on=True)
+    assert "has stopped" not in control.line({**FOUND, "state": "stopped"}, 4)

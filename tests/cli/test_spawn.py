@@ -17,6 +17,7 @@ from swarm.runner import sandbox
 from swarm.slots import choosing, nvidia
 from swarm.workspace import Workspace
 from tests.cli.conftest import FakeClient, Typed
+from tests.ledger.made import made
 
 SLOTS: list[dict[str, Any]] = [
     {"id": "0", "devices": "cpu:4", "accelerator": "x86", "torch": "2.9", "device_nodes": []},
@@ -309,3 +310,51 @@ def test_a_script_is_named_from_where_the_person_stands(
     words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "scripted", "--command", "steps.json")
     assert typed(*words)[0] == 0
     assert asked.asked[-1][1]["agents"][0]["options"] == {"script": str(place.root / "steps.json")}
+
+
+def test_a_control_is_spawned_where_one_is_asked_for(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "2", "--sandbox", "off")
+    assert typed(*words)[0] == 0
+    body = asked.asked[-1][1]
+    assert body["policy"]["control"] == 0 and "control" not in [a["name"] for a in body["agents"]]
+    asked.answers["spawn"] = {**ANSWER, "control": True}
+    code, out, _ = typed(*words, "--control", "0.1")
+    body = asked.asked[-1][1]
+    assert code == 0 and body["policy"]["control"] == 0.1
+    assert body["agents"][-1] == {
+        "name": "control", "kind": "tuner", "options": {"device": "cpu", "idle": True, "control": True}, "program": None,
+        "slot": None,
+    }  # fmt: skip
+    assert "10 % of the core time goes to a tuner that sees nobody's results" in " ".join(out.split())
+    assert "confirms, stacks or tunes" not in out
+    place.yaml.write_text("control: 0.2\n")
+    typed(*words)
+    assert asked.asked[-1][1]["policy"]["control"] == 0.2
+    assert typed(*words, "--control", "0.9")[0] == 2
+
+
+def test_a_control_does_not_come_later(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    made(place.ledger).db.close()
+    code, _, err = typed("spawn", "--device", "cpu", "--control", "0.1")
+    assert code == 2 and "begins with its campaign" in err
+
+
+def test_what_a_program_was_dealt_from_is_told_unless_a_person_named_the_one(
+    typed: Typed, place: Workspace, asked: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.yaml.write_text("commands: {mine: 'cat {brief}'}\n")
+    words = ("spawn", "--device", "cpu", "--hours", "1", "--agents", "mine:1,tuner:1")
+    assert typed(*words, "--program", "optimizer,architecture")[0] == 0
+    mine, tuner = asked.asked[-1][1]["agents"][:2]
+    assert mine["program"] == "optimizer" and mine["programs"] == ["optimizer", "architecture"]
+    assert "programs" not in tuner
+    assert typed(*words, "--program", "optimizer")[0] == 0
+    assert "programs" not in asked.asked[-1][1]["agents"][0]
+
+
+def test_new_agents_on_different_ground(typed: Typed, place: Workspace, asked: FakeClient) -> None:
+    words = ("spawn", "--device", "cpu", "--hours", "1")
+    assert typed(*words)[0] == 0 and "source" not in asked.asked[-1][1]
+    assert typed(*words, "--from", "diverse")[0] == 0 and asked.asked[-1][1]["source"] == "diverse"
+    code, _, err = typed(*words, "--from", "nowhere")
+    assert code == 2 and "diverse" in err

@@ -54,7 +54,7 @@ MOVED: dict[str, Any] = {
     "moved": True, "p": 0.86, "measuring": False, "experiment": "e0231", "commit": "9f3c1e2" + "0" * 33,
     "estimate": 0.98031, "stderr": 0.0008, "runs": 4, "previous_experiment": "e0198", "previous_commit": "04e2b1f",
     "previous_estimate": 0.9816, "previous_stderr": 0.0009, "previous_runs": 3, "told": 4, "at_once": 2,
-    "on_it": ["gpu0-claude"], "behind": ["gpu1", "gpu2"], "stays": ["gpu7"],
+    "on_it": ["gpu0-claude"], "behind": ["gpu1", "gpu2"], "stays": ["gpu7"], "elsewhere": ["gpu5"],
 }  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def test_promote(typed: Typed, door: FakeClient) -> None:
     assert "e0198 0.9816 ± .0009 (3 runs)  →  e0231 9f3c1e2  0.9803 ± .0008 (4 runs)   P(better) 0.86" in out
     assert "told   4 agents, each at its next contact" in out
     assert "will be rebased     gpu1, gpu2 (at most 2 at a time, each re-measured)" in out
+    assert "looks elsewhere     gpu5 (on purpose, on a good branch of its own)" in out
     assert "it is held" in out
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.errors import Refused
 from tests.coordinator.play import TRAIN, Play
 
 BROKEN = TRAIN.replace("A = 1.0", "A = 77.0")
@@ -72,3 +73,19 @@ def test_unseen_upon_unseen_is_judged_by_what_was_measured_last(play: Play) -> N
     e = play.e(better)
     assert (e.parent, e.verdict, play.world.campaign.best) == (broken, "keep", better)
     assert "against e0001's" in (e.reason or "")
+
+
+def test_what_conflicted_was_never_measured_and_is_said_so(play: Play) -> None:
+    """Not that one should wait for it: nothing comes."""
+    path = play.workspace.worktree("a0") / "train.py"
+    first = path.read_text().replace("return A", "return 1 * A").replace("A = 1.0", "A = 0.2")
+    path.write_text(first)
+    kept = str(play.story.submit("a0", "kept")["experiment"])
+    path.write_text(first.replace("return 1 * A", "return 2 * A").replace("A = 0.2", "A = 1.0"))
+    late = str(play.story.submit("a0", "too late", on="baseline")["experiment"])
+    play.settle()
+    assert (play.e(kept).verdict, play.e(late).verdict) == ("keep", "conflict")
+    for force in (False, True):
+        with pytest.raises(Refused, match=f"{late} was never measured: train.py") as refused:
+            play.story.promote(late, force=force)
+        assert "swarm try" in refused.value.hint

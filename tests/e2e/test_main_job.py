@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -380,3 +381,25 @@ def test_a_coordinator_that_leaves_leaves_the_ledger_in_one_file(box: Box) -> No
     os.kill(pid, signal.SIGTERM)
     until(lambda: not wal.exists(), say=box.log)
     assert box.value("SELECT COUNT(*) FROM experiments WHERE verdict='keep'") >= 1
+
+
+def test_a_control_works_beside_the_swarm_and_is_compared_with_it(box: Box) -> None:
+    """Real tuners on both sides: each has a history of its own, and the screen says how the two compare."""
+    out = box.run(*SPAWN, "--control", "0.4", "--hours", "1").stdout
+    assert "40 % of the core time goes to a tuner that sees nobody's results" in " ".join(out.split())
+    box.until("SELECT COUNT(*)>1 FROM experiments WHERE campaign=-1 AND runs>0", patience=240)
+    box.until("SELECT COUNT(*)>2 FROM experiments WHERE campaign=1 AND origin='submit' AND runs>0", patience=240)
+    assert (
+        box.value("SELECT COUNT(*) FROM experiments WHERE (campaign=-1) != (agent='control') AND agent IS NOT NULL")
+        == 0
+    )
+    strangers = (
+        "SELECT COUNT(*) FROM experiments e JOIN experiments p ON p.id=e.parent "
+        "WHERE e.campaign!=p.campaign AND p.origin!='baseline'"
+    )
+    assert box.value(strangers) == 0
+    box.run("stop", "--now")
+    box.until("SELECT MIN(state)='ended' AND MAX(state)='ended' FROM campaigns")
+    assert box.value("SELECT json_extract(value, '$.equal')>0 FROM figures WHERE name='control'")
+    status = " ".join(box.run("status").stdout.split())
+    assert re.search(r"control TPE alone, .* The swarm after its first .* \(P [<>]?0\.\d\d\)", status), status

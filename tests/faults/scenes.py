@@ -286,6 +286,64 @@ def _no_twice(stage: Stage) -> None:
     assert count(stage, "figures WHERE name='blanks'") == 1
 
 
+CONTROL = {"name": "control", "kind": "tuner", "slot": None, "options": {"idle": True, "control": True}}
+
+
+def _beside(stage: Stage) -> None:
+    """Two agents and a control."""
+    named = [{"name": f"a{i}", "kind": "scripted", "slot": str(i)} for i in (0, 1)]
+    stage.spawn(2, named=[*named, CONTROL], policy={"control": 0.5})
+
+
+def _spawned_beside(stage: Stage) -> None:
+    searching(stage)
+    assert set(stage.tmux.panes) == {"a0", "a1", "control"}
+    assert stage.ledger.rows("SELECT id, state FROM campaigns ORDER BY id") == [(-1, "searching"), (1, "searching")]
+
+
+def _proposed(stage: Stage) -> None:
+    """Something of the control's and something of an agent's wait."""
+    _beside(stage)
+    stage.settle()
+    answer = stage.story.submit_values("control", {"B": "1.0"}, "one change")
+    stage.promised[answer["experiment"]] = TRAIN.replace("B = 2.0", "B = 1.0")
+    stage.submit("a0", A=0.5)
+
+
+def _for_a_while(stage: Stage) -> None:
+    for _ in range(25):
+        stage.step(20)
+
+
+def _each_its_best(stage: Stage) -> None:
+    rows = stage.ledger.rows("SELECT campaign, experiment FROM promotions WHERE withdrawn IS NULL ORDER BY campaign")
+    assert rows == [(-1, "e0002"), (1, "e0003")], rows
+    assert [best for (best,) in stage.ledger.rows("SELECT best FROM campaigns ORDER BY id")] == ["e0002", "e0003"]
+    assert stage.ledger.value("SELECT COUNT(*) FROM words WHERE rowid=4") == 0
+
+
+def _nothing_better(stage: Stage) -> None:
+    """Two programs, and as many experiments without a gain as it takes."""
+    stage.workspace.programs.mkdir(exist_ok=True)
+    for name in ("x", "y"):
+        (stage.workspace.programs / f"{name}.md").write_text(f"# {name}\n")
+    named = [
+        {"name": f"a{i}", "kind": "scripted", "slot": str(i), "program": p, "programs": ["x", "y"]}
+        for i, p in enumerate("xy")
+    ]
+    stage.spawn(2, named=named, policy={"plateau": 1})
+    stage.settle()
+    stage.submit("a0", A=5)
+    stage.submit("a1", A=6)
+    stage.settle()
+
+
+def _changed_once(stage: Stage) -> None:
+    assert count(stage, "events WHERE kind='plateau'") == 1
+    assert count(stage, "events WHERE kind='switched'") == 2
+    assert [stage.a(name).program for name in BOTH] == ["y", "x"]
+
+
 BOTH = ("a0", "a1")
 SCENES = [
     Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
@@ -319,5 +377,8 @@ SCENES = [
     Scene("stop a grid", _half_waved, then(lambda s: s.story.stop_grid(1), Stage.settle), _wave_stopped),
     Scene("stacks and blanks", _apart, _rest, _no_twice, (7, "inside"), parts=3),
     Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
+    Scene("spawn with a control", nothing, _beside, _spawned_beside, (11, "inside"), users=BOTH),
+    Scene("the control is measured, confirmed, promoted", _proposed, _for_a_while, _each_its_best, parts=3),
+    Scene("a plateau", _nothing_better, lambda s: [s.step(31), s.step(31)], _changed_once, (1, "inside")),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip
