@@ -71,6 +71,8 @@ def _result(r: Mapping[str, Any], better: str) -> list[str]:
     if r.get("delta") is not None:
         good = r["delta"] < 0 if better == "lower" else r["delta"] > 0
         facts.append(f"{abs(r['delta']):.4g} {'better' if good else 'worse'} than its parent")
+    if r.get("estimate") is not None and r.get("stderr") is not None:
+        facts.append(f"estimate {r['estimate']:.6g} ± {r['stderr']:.2g} (n={r.get('runs') or 1})")
     facts += [f"P(better) {r['p']:.2f}"] if r.get("p") is not None else []
     facts += [f"one run spreads by {r['noise']:.2g}"] if r.get("noise") and facts else []
     why = f"why: {line(r.get('reason'), 400)}" if r.get("reason") else ""
@@ -94,7 +96,9 @@ def standing(found: Snapshot, agent: str | None) -> str:
     c = found.campaign
     out = [f"Campaign {line(c.name, 80)}: {c.state}{', paused' if c.paused else ''}; {c.metric}, {c.better} is better."]
     if found.best and found.best.estimate is not None:
-        out.append(f"Best: {found.best.experiment} {found.best.estimate:.6g} ± {found.best.stderr or 0:.2g}.")
+        out.append(
+            f"Best: {found.best.experiment} {found.best.estimate:.6g} ± {found.best.stderr or 0:.2g} (n={found.best.runs})."
+        )
     if found.sd is not None:
         out.append(
             f"One run spreads by {found.sd:.2g}; smaller gains than {found.detectable or 0:.2g} cannot be seen in one."

@@ -35,12 +35,21 @@ def until_judged(client: Client, experiment: str, timeout: float | None = None, 
 
 
 def line(answer: Mapping[str, Any]) -> str:
-    """`e0231  keep  0.9800   P(better) 0.97  norm before rotary`."""
+    """`e0231  keep  0.9800 (est. 0.9803 ± .0008, n=2)   P(better) 0.97  norm before rotary`."""
     value = answer.get("score")
-    shown = "" if value is None else f"  {score(float(value))}"
+    shown = "" if value is None else f"  {score(float(value))}{_estimate(answer)}"
     p = answer.get("p", answer.get("p_better"))
     sure = "" if p is None else f"   P(better) {chance(float(p))}"
     why = clean(str(answer.get("reason") or ""), lines=True).strip().splitlines()
     crash = f"   {why[-1]}" if why and answer.get("verdict") not in ("keep", "discard") else ""
     what = clean(str(answer.get("description") or ""))
     return f"{answer['experiment']}  {answer.get('verdict') or 'baseline'}{shown}{sure}{crash}   {what}".rstrip()
+
+
+def _estimate(answer: Mapping[str, Any]) -> str:
+    """What is believed of it, and by how many runs."""
+    value, stderr, runs = (answer.get(name) for name in ("estimate", "stderr", "runs"))
+    if value is None or stderr is None or not runs:
+        return ""
+    n = runs if isinstance(runs, int) else len([r for r in runs if r.get("score") is not None])
+    return f" (est. {score(float(value), float(stderr))}, n={n})"

@@ -16,8 +16,8 @@ from swarm.research.noise import GUESS, Noise, Squares, noise, squares
 from swarm.research.seeds import MOST_COMMITS, Seeds, compare
 
 MOVED = 0.02  # share by which the noise must change before every estimate is computed anew
-FRESH = 1.1  # so many times as many judged changes, and the prior is fitted again; at most every NEW of them
-NEW = 60
+ALIKE = 0.1  # share of a run's own spread by which a seed's offset must change
+FRESH, NEW, LATE = 1.1, 60, 0.02  # the prior is fitted again after a tenth more changes, or NEW; late, a fiftieth more
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,8 @@ class Beliefs:
     def refit(self) -> bool:
         """Fit the effects anew when enough more changes were judged. Returns whether that was done."""
         n = len(self._order)
-        if not self.rules.fitted or n < ENOUGH or (self._fitted and n < min(self._fitted * FRESH, self._fitted + NEW)):
+        soon = min(self._fitted * FRESH, self._fitted + max(NEW, LATE * self._fitted))
+        if not self.rules.fitted or n < max(ENOUGH, soon):
             return False
         self._fitted = n
         by_kind: dict[str, list[Seen]] = {"": []}
@@ -277,8 +278,10 @@ def _counts(was: tuple[Noise, Seeds | None, int], now: tuple[Noise, Seeds | None
         return True
     if before is None or after is None or before is after:
         return False
-    most = MOVED * math.sqrt(after.own)
-    return abs(math.sqrt(before.own) - math.sqrt(after.own)) > most or any(
+    if abs(math.sqrt(before.own) - math.sqrt(after.own)) > MOVED * math.sqrt(after.own):
+        return True
+    most = ALIKE * math.sqrt(after.own)
+    return any(
         abs(after.offset.get(s, 0.0) - before.offset.get(s, 0.0)) > most for s in {*after.offset, *before.offset}
     )
 

@@ -184,7 +184,8 @@ def _result(w: World, e: Event) -> dict[str, Any]:
     shown = w.ledger.experiment(x.same_as) if x.same_as else x
     return {
         "experiment": x.id, "verdict": x.verdict, "score": shown.raw, "estimate": shown.estimate, "delta": data.get("delta"),
-        "p": x.p_better, "reason": (x.reason or "")[:2000], "noise": w.beliefs.noise(w.home).sd, "same_as": x.same_as,
+        "p": x.p_better, "reason": (x.reason or "")[:2000], "noise": w.beliefs.spread(shown.klass or w.home),
+        "stderr": shown.stderr, "runs": shown.runs, "same_as": x.same_as,
         "description": x.description,
     }  # fmt: skip
 

@@ -35,9 +35,9 @@ def fed(rows: list[tuple[int, int, int, int]], look: bool, rules: Rules) -> Beli
 @given(RUNS, st.sampled_from(["auto", "on", "off"]), st.floats(0, 0.01))
 def test_as_if_computed_anew(rows: list[tuple[int, int, int, int]], paired: str, guess: float) -> None:
     rules = Rules(guess=guess, paired=paired)
-    was = module.MOVED
-    module.MOVED = 0.0
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MOVED", 0.0)
+        patch.setattr(module, "ALIKE", 0.0)
         step, whole = fed(rows, True, rules), fed(rows, False, rules)
         for number in range(12):
             for klass in (0, 1):
@@ -46,8 +46,6 @@ def test_as_if_computed_anew(rows: list[tuple[int, int, int, int]], paired: str,
                 if a is not None and b is not None:
                     assert a.m == pytest.approx(b.m, abs=1e-6)
                     assert a.v == pytest.approx(b.v, abs=1e-6)
-    finally:
-        module.MOVED = was
 
 
 def test_a_link_that_was_not_measured_hands_down_what_is_above_it_whoever_asks_first() -> None:
