@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from swarm.coordinator.world import LIVE, World
+from swarm.coordinator import idea
+from swarm.coordinator.world import World
 from swarm.errors import Refused
-from swarm.research import constraints, hypotheses
+from swarm.research import constraints, hypotheses, roles
 from swarm.research.constants import Constant, constants
 from swarm.research.constraints import Rules
 from swarm.research.experiment import Agent
@@ -96,7 +97,7 @@ def _texts(w: World, agents: Iterable[Agent]) -> dict[str, str]:
         if agent.program:
             found[f"{agent.program}.md"] = program_of(w, agent)[0]
             continue
-        others = [a for a in w.agents() if a.program]
+        others = [a for a in w.agents() if a.program and not a.program.startswith(roles.FOLDER)]
         found |= {f"{a.program}.md": program_of(w, a)[0] for a in others}
         if not others:
             found |= {name: text for name, text in [_file(w, None)] if text}
@@ -157,31 +158,20 @@ def _on_gpu(w: World) -> bool:
 
 
 def next_idea(w: World, agent: Agent) -> str:
-    """`H3: …`, the entry under # Hypotheses that this agent is to try next; empty when there is none."""
+    """`H3: …`, the entry under # Hypotheses that this agent is to try next, and holds from now on; empty when there is none."""
     if not agent.program:
         return ""
     entries = hypotheses.read(program_of(w, agent)[0])
-    if not entries:
-        return ""
-    sharers = [a.name for a in w.agents(*LIVE) if a.program == agent.program]
-    rank = sharers.index(agent.name) if agent.name in sharers else 0
-    number = hypotheses.deal(entries, _tried(w), rank, len(sharers))
+    number = idea.next_of(w, agent, entries) if entries else None
     return f"H{number}: {entries[number - 1]}" if number else ""
 
 
-def _tried(w: World) -> set[str]:
-    """The hypotheses that experiments of this campaign name, as texts: numbers mean what they meant when it was submitted,
-    so a list that is edited or put in another order keeps its state."""
-    rows = w.ledger.rows(
-        "SELECT program_hash, hypothesis, description FROM experiments WHERE campaign=? AND program_hash IS NOT NULL "
-        "AND (verdict IS NULL OR verdict NOT IN ('conflict', 'cancelled'))", w.campaign.id
-    )  # fmt: skip
-    lists: dict[str, list[str]] = {}
-    found = set()
-    for digest, *words in rows:
-        for number in hypotheses.named(*words):
-            if digest not in lists:
-                lists[digest] = hypotheses.read(w.ledger.value("SELECT text FROM programs WHERE hash=?", digest) or "")
-            if 0 < number <= len(lists[digest]):
-                found.add(lists[digest][number - 1])
-    return found
+def named(w: World, agent: Agent, *words: str | None) -> list[int]:
+    """The rows of the backlog that these words name as entries of the agent's list. A number means what it meant in the
+    edition that the agent was told, so a list that is edited or put in another order keeps its state. In a transaction."""
+    numbers = hypotheses.named(*words)
+    text = w.ledger.value("SELECT text FROM programs WHERE hash=?", agent.program_hash) if numbers else None
+    entries = hypotheses.read(str(text)) if text else []
+    meant = [entries[n - 1] for n in sorted(numbers) if 0 < n <= len(entries)]
+    rows = idea.listed(w, entries) if meant else {}
+    return [rows[text].id for text in meant if rows[text].state in ("open", "claimed")]

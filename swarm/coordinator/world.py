@@ -193,6 +193,10 @@ class World:
 
     def set_experiment(self, ident: str, **values: Any) -> None:
         self.ledger.change("experiments", {"id": ident}, **values)
+        if values.get("verdict"):
+            from swarm.coordinator import aftermath  # it is about worlds, too
+
+            aftermath.judged(self, ident)
 
     def unfinished(self, agent: str) -> list[Experiment]:
         """What an agent has in flight, in order; its stacks too."""
