@@ -215,6 +215,8 @@ def _result(result: Mapping[str, Any], scene: Scene) -> list[str]:
     figures += f", P(better) {p:.2f}" if figures.count("(") and isinstance(p, int | float) else ""
     figures += ")" if "(" in figures else ""
     head = f"- {result.get('experiment')} {said}{figures}: {_short(str(result.get('description') or ''))}"
+    foretold = str(result.get("foretold") or "")
+    head += f" ({_short(foretold, 200)})" if foretold else ""
     reason = str(result.get("reason") or "").strip()
     if not reason or result.get("verdict") in ("keep", "discard"):
         return [head.rstrip(": ")]

@@ -73,8 +73,9 @@ def _result(r: Mapping[str, Any], better: str) -> list[str]:
         facts.append(f"{abs(r['delta']):.4g} {'better' if good else 'worse'} than its parent")
     facts += [f"P(better) {r['p']:.2f}"] if r.get("p") is not None else []
     facts += [f"one run spreads by {r['noise']:.2g}"] if r.get("noise") and facts else []
-    why = f"why: {line(r.get('reason'), 400)}" if r.get("reason") else ""
-    return [text for text in (head, f"  {', '.join(facts)}" if facts else "", f"  {why}" if why else "") if text]
+    why = f"  why: {line(r.get('reason'), 400)}" if r.get("reason") else ""
+    foretold = f"  {line(r.get('foretold'), 200)}" if r.get("foretold") else ""
+    return [text for text in (head, f"  {', '.join(facts)}" if facts else "", why, foretold) if text]
 
 
 def adopted(answer: Mapping[str, Any]) -> str:

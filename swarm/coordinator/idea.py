@@ -11,7 +11,7 @@ from typing import Any
 
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
-from swarm.research import ideas
+from swarm.research import hypotheses, ideas
 from swarm.research.experiment import Agent
 from swarm.research.ideas import Idea
 
@@ -176,19 +176,19 @@ def listed(w: World, entries: Sequence[str]) -> dict[str, Idea]:
     return found
 
 
-def next_of(w: World, agent: Agent, entries: Sequence[str]) -> int | None:
-    """The number of the entry that this agent is to try next; from now on it holds it. None when all are tried or held."""
+def next_of(w: World, agent: Agent, entries: Sequence[str], rank: int, of: int) -> int | None:
+    """The number of the entry that this agent, `rank` of `of` with this list, is to try next; from now on it holds it. None
+    when all are tried or held."""
     with w.ledger.tx():
         refresh(w)
         rows = listed(w, entries)
-        for n, text in enumerate(entries, 1):
-            idea = rows[text]
-            mine = idea.holder == agent.name and idea.experiment is None
-            if idea.state == "open" or mine:
-                if not mine:
-                    _take(w, idea.id, agent.name)
-                return n
-    return None
+        mine = [t for t in entries if rows[t].holder == agent.name and rows[t].experiment is None]
+        if mine:
+            return entries.index(mine[0]) + 1
+        number = hypotheses.deal(entries, {t for t in entries if rows[t].state != "open"}, rank, of)
+        if number is not None:
+            _take(w, rows[entries[number - 1]].id, agent.name)
+    return number
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from swarm.coordinator import idea
-from swarm.coordinator.world import World
+from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
 from swarm.research import constraints, hypotheses, roles
 from swarm.research.constants import Constant, constants
@@ -162,7 +162,11 @@ def next_idea(w: World, agent: Agent) -> str:
     if not agent.program:
         return ""
     entries = hypotheses.read(program_of(w, agent)[0])
-    number = idea.next_of(w, agent, entries) if entries else None
+    if not entries:
+        return ""
+    sharers = [a.name for a in w.agents(*LIVE) if a.program == agent.program]
+    rank = sharers.index(agent.name) if agent.name in sharers else 0
+    number = idea.next_of(w, agent, entries, rank, len(sharers))
     return f"H{number}: {entries[number - 1]}" if number else ""
 
 

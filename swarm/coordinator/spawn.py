@@ -12,6 +12,7 @@ from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
+from swarm.research import roles
 from swarm.research.constants import constants
 
 
@@ -172,7 +173,8 @@ def options_of(w: World, wish: dict[str, Any]) -> dict[str, Any]:
     """An agent's options as its row holds them: its own end among them."""
     stop = Stop.model_validate(wish.get("stop") or {})
     own = {} if stop.empty else {"stop": {**asdict(ending.ending_of(stop, w.now)), "from": hours.searched(w)}}
-    return {**(wish.get("options") or {}), **own}
+    role = {"role": wish["role"]} if wish.get("role") not in (None, roles.EXPERIMENTER) else {}
+    return {**(wish.get("options") or {}), **own, **role}
 
 
 def _settle(w: World, names: list[str]) -> None:

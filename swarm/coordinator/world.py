@@ -14,6 +14,7 @@ from swarm.coordinator.beliefs import Beliefs
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
+from swarm.research import roles
 from swarm.research.experiment import Agent, Campaign, Experiment, Slot
 from swarm.research.judging import Belief
 from swarm.workspace import Workspace
@@ -138,7 +139,9 @@ class World:
         return '"idle": true' in agent.options
 
     def slots_of(self, agent: Agent) -> list[Slot]:
-        """Its own, else the pool that it shares; any for one that idles."""
+        """Its own, else the pool that it shares; any for one that idles, none for one that submits nothing."""
+        if not roles.measures(roles.role_of(agent.options)):
+            return []
         slots = self.slots()
         if self.idles(agent):
             return slots
@@ -150,8 +153,12 @@ class World:
         if not slots or slots[0].agent == agent.name or self.idles(agent):
             return max(1, len(slots))
         owners = {s.agent for s in self.slots() if s.agent}
-        sharers = [a for a in self.agents(*LIVE) if a.kind != "person" and a.name not in owners and not self.idles(a)]
+        sharers = [a for a in self.agents(*LIVE) if a.name not in owners and self.works(a)]
         return max(1, -(-len(slots) // max(1, len(sharers))))
+
+    def works(self, agent: Agent) -> bool:
+        """Whether it is one of those whose experiments the campaign is for: no person, none that idles or only reads."""
+        return agent.kind != "person" and not self.idles(agent) and roles.measures(roles.role_of(agent.options))
 
     def commit_of(self, experiment: str) -> str:
         """The commit as measured. Raises KeyError when it was never bound."""

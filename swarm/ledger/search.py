@@ -145,12 +145,12 @@ def _found(ledger: Asked, rowid: int) -> Found | None:
     if rowid % 2 == 0:
         return experiment_of(ledger, f"e{rowid // 2:04d}")
     rows = ledger.rows("SELECT campaign, agent, text FROM notes WHERE id=?", rowid // 2)
-    return Found(None, *rows[0], what="note") if rows else None
+    return _text(rows[0], "note") if rows else None
 
 
 def _page(ledger: Asked, ident: int) -> Found | None:
     rows = ledger.rows("SELECT campaign, agent, text, name, version FROM pages WHERE id=?", ident)
-    return Found(None, *rows[0][:3], what=f"page {rows[0][3]} (version {rows[0][4]})") if rows else None
+    return _text(rows[0], f"page {rows[0][3]} (version {rows[0][4]})") if rows else None
 
 
 def _idea(ledger: Asked, ident: int) -> Found | None:
@@ -159,7 +159,12 @@ def _idea(ledger: Asked, ident: int) -> Found | None:
         return None
     campaign, author, text, state, experiment, outcome = rows[0]
     came = f" as {experiment}" if experiment else ""
-    return Found(None, campaign, author, text, what=f"idea {ident}, {state}{came}{f': {outcome}' if outcome else ''}")
+    return _text((campaign, author, text), f"idea {ident}, {state}{came}{f': {outcome}' if outcome else ''}")
+
+
+def _text(row: tuple[Any, ...], what: str) -> Found:
+    """`row` begins with campaign, author and text."""
+    return Found(None, row[0], row[1], row[2], what=what)
 
 
 def experiment_of(ledger: Asked, ident: str) -> Found | None:

@@ -88,12 +88,6 @@ def bounded(priority: float, person: bool = False) -> float:
     return min(100.0 if person else 10.0, max(0.0, priority))
 
 
-def untried(counts: dict[str, int]) -> float | None:
-    """The share of all ideas that nobody tried or dropped; None where there is none."""
-    total = sum(counts.values())
-    return (counts.get("open", 0) + counts.get("claimed", 0)) / total if total else None
-
-
 def numbered(entries: Sequence[str]) -> dict[str, int]:
     """The first number of each entry of a list, from 1."""
     found: dict[str, int] = {}

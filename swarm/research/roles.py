@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 EXPERIMENTER, VERIFIER, STATISTICIAN, ANALYST = ROLES = ("experimenter", "verifier", "statistician", "analyst")
+ABLE = ("claude", "codex", "scripted")  # kinds of agents that can have another role: they have swarm's tools, or a script
 FOLDER = "roles/"  # of their programs, below programs/
 
 # who may not: everything that is not named here may be called by every role
@@ -33,6 +34,11 @@ def role_of(options: str) -> str:
 def refusal(role: str, tool: str) -> str:
     """Why this role may not call a tool; empty when it may."""
     return REFUSED.get(tool, {}).get(role, "")
+
+
+def able(role: str, kind: str) -> bool:
+    """Whether agents of this kind can have the role."""
+    return role == EXPERIMENTER or kind in ABLE
 
 
 def measures(role: str) -> bool:
