@@ -53,7 +53,11 @@ def notebook(workspace: Workspace, page: str | None = None, version: int | None 
         found = pages.at_version(reader, campaign, page, version) if page else None
     if page is None:
         rows = [f"- {p.name} (version {p.version}, by {_who(p)}): {line(p.text, 120)}" for p in listed]
-        return "\n".join([THEIRS, *rows]) if rows else "The notebook is empty: improve(page, text, version=0) begins a page."
+        return (
+            "\n".join([THEIRS, *rows])
+            if rows
+            else "The notebook is empty: improve(page, text, version=0) begins a page."
+        )
     if found is None:
         there = ", ".join(p.name for p in listed) or "none"
         raise Refused(f"there is no page {line(page, 50)!r} like that.", f"There are: {there}.", 404)
@@ -67,7 +71,9 @@ def history(workspace: Workspace, page: str) -> str:
         found = pages.history(reader, reader.campaign().id, page)
     if not found:
         raise Refused(f"there is no page {line(page, 50)!r}.", "See: swarm notebook", 404)
-    return "\n".join(f"{p.version}  by {_who(p)}, {len(p.text):,} characters: {line(p.why, 300) or 'no word why'}" for p in found)
+    return "\n".join(
+        f"{p.version}  by {_who(p)}, {len(p.text):,} characters: {line(p.why, 300) or 'no word why'}" for p in found
+    )
 
 
 def _who(page: Page) -> str:

@@ -50,7 +50,9 @@ def notebook(workspace: Workspace, page: str | None, version: int | None) -> dic
             return {"pages": short}
         found = pages.at_version(reader, campaign, page, version)
     if found is None:
-        raise Refused(f"there is no page {page!r}{f' of version {version}' if version else ''}.", "See: swarm notebook", 404)
+        raise Refused(
+            f"there is no page {page!r}{f' of version {version}' if version else ''}.", "See: swarm notebook", 404
+        )
     return asdict(found)
 
 

@@ -104,6 +104,10 @@ def standing(found: Snapshot, agent: str | None) -> str:
         f"{found.kept} kept, {found.discarded} discarded, {found.crashed} crashed; {found.slots} slots, "
         f"{len(found.agents)} agents."
     )
+    total = sum(found.ideas.values())
+    if total:
+        left = found.ideas.get("open", 0) + found.ideas.get("claimed", 0)
+        out.append(f"Backlog: {total} ideas, {100 * left / total:.0f} % of them never tried: see ideas.")
     mine = next((a for a in found.agents if a.name == agent), None)
     if mine is not None:
         going = ", ".join(g.experiment for g in mine.going if g.agent == agent) or "nothing"

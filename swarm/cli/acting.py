@@ -264,7 +264,9 @@ def clean(
 def submit(
     message: Message,
     hypothesis: Annotated[str | None, typer.Option(help="Why it should help.")] = None,
-    expect: Annotated[float | None, typer.Option(help="The score you expect.")] = None,
+    expect: Annotated[float | None, typer.Option(help="The change of the score you expect, e.g. -0.002.")] = None,
+    p: Annotated[float | None, typer.Option(help="How probable it is that it is better.", min=0, max=1)] = None,
+    idea: Annotated[int | None, typer.Option(help="The idea that it tries: swarm idea list.", min=1)] = None,
     on: Annotated[
         str | None, typer.Option(help="The experiment that your files are a change of, if not what you build on.")
     ] = None,
@@ -273,11 +275,11 @@ def submit(
     """Queue what this worktree changed as one experiment.
 
     \b
-      swarm submit -m "MATRIX_LR 0.04 to 0.028"
+      swarm submit -m "MATRIX_LR 0.04 to 0.028" --expect -0.002 --p 0.7
     """
     from swarm.cli import submit as command
 
-    command.run(message, hypothesis, expect, wait, on)
+    command.run(message, hypothesis, expect, wait, on, p, idea)
 
 
 def adopt(

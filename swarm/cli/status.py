@@ -53,6 +53,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("noise", _noise(s), ""),
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
+        ("backlog", _backlog(s), ""),
         ("money", _money(s), ""),
     ):
         if str(left):
@@ -183,6 +184,13 @@ def _ideas(s: Snapshot) -> str:
     parts = [f"{s.kept} kept (about {s.real:.0f} of them real)", f"{s.discarded} discarded", f"{s.crashed} crashed"]
     parts += [f"{s.other} not run"] if s.other else []
     return " · ".join([*parts, f"{s.promoted} promoted", f"{s.rebased} rebased"])
+
+
+def _backlog(s: Snapshot) -> str:
+    """`12 ideas, 58 % of them never tried · swarm idea list`."""
+    total = sum(s.ideas.values())
+    left = s.ideas.get("open", 0) + s.ideas.get("claimed", 0)
+    return f"{screen.many(total, 'idea')}, {100 * left / total:.0f} % never tried · swarm idea list" if total else ""
 
 
 def _money(s: Snapshot) -> str:

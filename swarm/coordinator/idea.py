@@ -54,7 +54,9 @@ def claim(w: World, name: str, ident: int | None = None) -> dict[str, Any]:
         refresh(w)
         idea = find(w, ident) if ident is not None else _first(w, name)
         if idea is None:
-            raise Refused("no idea is free: all are tried, or somebody's.", "Have one of your own: idea_add(text).", 404)
+            raise Refused(
+                "no idea is free: all are tried, or somebody's.", "Have one of your own: idea_add(text).", 404
+            )
         _may(w, idea, name)
         _take(w, idea.id, name)
     return told(find(w, idea.id))
@@ -114,7 +116,9 @@ def may_try(w: World, name: str, ident: int) -> None:
         idea = find(w, ident)
     why = ideas.refusal(idea, ideas.Standing(idea.state, idea.holder), name, 0)
     if why:
-        raise Refused(f"{why}. Your files are untouched.", "Submit without idea=, or claim another: idea_claim('next').", 409)
+        raise Refused(
+            f"{why}. Your files are untouched.", "Submit without idea=, or claim another: idea_claim('next').", 409
+        )
 
 
 def tried(w: World, name: str, experiment: str, ident: int) -> None:
@@ -209,7 +213,9 @@ def _waiting(w: World, author: str) -> int:
 def _first(w: World, name: str) -> Idea | None:
     """What the agent holds and did not submit yet, else the first that is open."""
     of = f"SELECT {COLUMNS} FROM ideas WHERE campaign=? AND "
-    rows = w.ledger.rows(f"{of} holder=? AND state='claimed' AND experiment IS NULL ORDER BY id LIMIT 1", w.campaign.id, name)
+    rows = w.ledger.rows(
+        f"{of} holder=? AND state='claimed' AND experiment IS NULL ORDER BY id LIMIT 1", w.campaign.id, name
+    )
     rows = rows or w.ledger.rows(f"{of} state='open' ORDER BY priority DESC, id LIMIT 1", w.campaign.id)
     return Idea(*rows[0]) if rows else None
 

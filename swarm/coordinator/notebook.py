@@ -20,10 +20,16 @@ def improve(w: World, name: str | None, page: str, text: str, version: int, why:
     agent = None if name is None else w.agent(name)
     kept = text.strip()
     if not notebook.NAME.fullmatch(page):
-        raise Refused("a page's name is made of small letters, digits and dashes.", "For example: warmdown, what-failed", 422)
+        raise Refused(
+            "a page's name is made of small letters, digits and dashes.", "For example: warmdown, what-failed", 422
+        )
     if not kept or len(kept) > notebook.LONGEST:
         much = f"a page has at most {notebook.LONGEST:,} characters, this one {len(kept):,}"
-        raise Refused(f"{much if kept else 'a page without a word'}.", "Say less: a page is what is worth knowing, not all that was.", 422)
+        raise Refused(
+            f"{much if kept else 'a page without a word'}.",
+            "Say less: a page is what is worth knowing, not all that was.",
+            422,
+        )
     there = pages.newest(w.ledger, w.campaign.id, page)
     at = there.version if there else 0
     if there is not None and there.agent == name and there.text == kept:
@@ -34,7 +40,9 @@ def improve(w: World, name: str | None, page: str, text: str, version: int, why:
     if there is None and pages.count(w.ledger, w.campaign.id) >= notebook.PAGES:
         raise Refused(f"the notebook has {notebook.PAGES} pages.", "Improve one of them: notebook() lists them.", 409)
     if agent is not None and rights.written(w, agent, "improved") >= notebook.EDITS:
-        raise Refused(f"{notebook.EDITS} edits since your last experiment.", "Try something first: edit, then submit.", 409)
+        raise Refused(
+            f"{notebook.EDITS} edits since your last experiment.", "Try something first: edit, then submit.", 409
+        )
     with w.ledger.tx():
         w.ledger.add(
             "pages", campaign=w.campaign.id, name=page, version=at + 1, agent=name, text=kept,

@@ -28,13 +28,17 @@ def remeasure(w: World, name: str, experiment: str, why: str) -> dict[str, Any]:
     if w.campaign.state != "searching":
         raise Refused("nothing is measured now: the campaign is not searching.", "Wait: call wait.", 409)
     if e.campaign != w.campaign.id or not e.runs or e.commit is None or e.verdict == "crash":
-        raise Refused(f"{e.id} has no score that could be measured again.", "Choose one with a score: leaderboard.", 409)
+        raise Refused(
+            f"{e.id} has no score that could be measured again.", "Choose one with a score: leaderboard.", 409
+        )
     going = _open(w, name)
     if len(going) >= OPEN:
         raise Refused(f"{len(going)} runs that you asked for are under way.", "Wait for their results.", 409)
     if _share(w) >= w.policy.confirm_share:
         raise Refused(
-            f"measuring again has had its share of the time ({100 * w.policy.confirm_share:.0f} %).", "Ask again later.", 409
+            f"measuring again has had its share of the time ({100 * w.policy.confirm_share:.0f} %).",
+            "Ask again later.",
+            409,
         )
     purpose = _purpose(w, e, roles.role_of(agent.options))
     klass = w.home if purpose == "confirm" else _least_known(w, e)
@@ -47,7 +51,9 @@ def remeasure(w: World, name: str, experiment: str, why: str) -> dict[str, Any]:
 def _purpose(w: World, e: Experiment, role: str) -> str:
     """A confirming run may settle a candidate; one more of what stands, or of a discarded one, settles nothing."""
     was_best = w.ledger.value("SELECT 1 FROM promotions WHERE experiment=?", e.id)
-    return "confirm" if role == roles.VERIFIER and e.verdict == "keep" and not e.dropped and not was_best else "reference"
+    return (
+        "confirm" if role == roles.VERIFIER and e.verdict == "keep" and not e.dropped and not was_best else "reference"
+    )
 
 
 def _least_known(w: World, e: Experiment) -> int:

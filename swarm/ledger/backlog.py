@@ -41,7 +41,9 @@ def listed(ledger: Asked, campaign: int, now: float, n: int = 20, over: bool = F
     dropped, the newest first."""
     rows = [row for state in STATES[:2] for row in _of(ledger, campaign, state, "i.priority DESC, i.id", n)]
     rows += [row for state in STATES[2:] if over for row in _of(ledger, campaign, state, "i.ended DESC, i.id DESC", n)]
-    living = {str(a) for (a, s) in ledger.rows("SELECT name, state FROM agents WHERE campaign=?", campaign) if s in LIVING}
+    living = {
+        str(a) for (a, s) in ledger.rows("SELECT name, state FROM agents WHERE campaign=?", campaign) if s in LIVING
+    }
     found = []
     for *values, verdict in rows:
         idea = Idea(*values)

@@ -7,7 +7,9 @@ import re
 from swarm.ledger.search import Asked, Found, experiment_of, query
 from swarm.research import echoes
 
-LOOKED = 150  # diffs read from each end of what matches; a long campaign holds thousands with the same constant beside it
+LOOKED = (
+    150  # diffs read from each end of what matches; a long campaign holds thousands with the same constant beside it
+)
 TOLD = 2  # of each kind
 WORD = re.compile(r"\w+(?:\.\w+)*")
 

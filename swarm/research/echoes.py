@@ -60,8 +60,7 @@ def undoes(new: Change, old: Change) -> bool:
 
 def phrases(patch: str | None) -> list[str]:
     """Texts of which an earlier diff must hold every one to be an echo of this; the longest lines say most."""
-    change = change_of(patch)
-    old, new = (_bare(lines) for lines in sides(patch or ""))
+    change, new = change_of(patch), _bare(sides(patch or "")[1])
     found = [line for line in new if _name(line) in change.constants]
     lines = sorted({*change.gone, *change.come}, key=lambda line: (-len(line), line))
     return [text.strip() for text in [*found, *lines] if any(c.isalnum() for c in text)][:PHRASES]
@@ -104,8 +103,9 @@ def _constants(lines: list[str]) -> dict[str, str]:
     named = Counter(_name(line) for line in lines)
     found: dict[str, str] = {}
     for line in lines:
-        if named[name := _name(line)] == 1 and name.isupper():
-            found |= {name: repr(c.value) for c in constants(line).values()}
+        name = _name(line)
+        if named[name] == 1 and name.isupper() and name in (there := constants(line)):
+            found[name] = repr(there[name].value)
     return found
 
 

@@ -35,4 +35,6 @@ def refusal(newest: int, read: int) -> str:
         return ""
     if newest == 0:
         return "there is no such page yet: name version 0"
-    return f"it is at version {newest} by now, and you read {read}" if read < newest else f"its newest version is {newest}"
+    return (
+        f"it is at version {newest} by now, and you read {read}" if read < newest else f"its newest version is {newest}"
+    )

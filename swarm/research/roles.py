@@ -8,7 +8,11 @@ from __future__ import annotations
 import json
 
 EXPERIMENTER, VERIFIER, STATISTICIAN, ANALYST = ROLES = ("experimenter", "verifier", "statistician", "analyst")
-ABLE = ("claude", "codex", "scripted")  # kinds of agents that can have another role: they have swarm's tools, or a script
+ABLE = (
+    "claude",
+    "codex",
+    "scripted",
+)  # kinds of agents that can have another role: they have swarm's tools, or a script
 FOLDER = "roles/"  # of their programs, below programs/
 
 # who may not: everything that is not named here may be called by every role

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from swarm import procs
+from swarm.ledger.backlog import counts
 from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
@@ -103,6 +105,8 @@ class Snapshot:
     agents: tuple[AgentRow, ...]
     pool: tuple[Going, ...]  # runs on slots that no agent owns
     problems: tuple[Problem, ...]
+    ideas: Mapping[str, int] = field(default_factory=dict)  # of the backlog, by state
+    calibration: Mapping[str, Any] = field(default_factory=dict)  # by agent: see research/calibration.py
 
 
 def alive(workspace: Workspace) -> bool:
@@ -151,6 +155,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             rebased=reader.count(campaign.id, "rebased"), usd=reader.usd(campaign.id), plans=_plans(agents), gpu_price=_price(campaign),
             agents=tuple(_agents(reader, campaign, agents, tallies, slots, going, standing)),
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
+            ideas=counts(reader, campaign.id).of, calibration=reader.figure(campaign.id, "calibration") or {},
         )  # fmt: skip
 
 
@@ -231,7 +236,7 @@ def _behind(reader: Reader, campaign: Campaign, agent: Agent, order: list[str]) 
 
 def _problems(reader: Reader, campaign: Campaign, at: float) -> tuple[Problem, ...]:
     """What went wrong in the last hour, the newest last."""
-    events = reader.events(campaign.id, ("lost", "machine", "agent"), 3 * PROBLEMS)
+    events = reader.events(campaign.id, ("lost", "machine", "agent", "flagged"), 3 * PROBLEMS)
     told = [Problem(e.at, text) for e in events if e.at > at - HOUR and (text := _problem(e))]
     return tuple(told[-PROBLEMS:])
 
@@ -243,6 +248,8 @@ def _problem(e: Event) -> str:
         return f"a run of {e.experiment} was lost ({why or 'no word'}) and is done again"
     if e.kind == "machine":
         return why
+    if e.kind == "flagged":
+        return f"{e.experiment} was flagged by {e.agent}: {why}"
     if data.get("state") == "crashed":
         return f"{e.agent} ended ({why}); it is started again"
     return f"{e.agent}: {why}" if "given up" in why or data.get("state") == "gave up" else ""
