@@ -53,6 +53,8 @@ def heard(answer: Mapping[str, Any], better: str = "lower") -> str:
         why = line(answer.get("why"), 300) or "the campaign is over"
         return "\n".join([*out, f"Stop now: {why}. Submit nothing more and end your work."])
     out = out or ["Nothing new yet."]
+    if answer.get("reads"):
+        return "\n".join([*out, "Read what is new, write what it means; then wait again."])
     room, base, tip = int(answer.get("room") or 0), answer.get("base"), answer.get("tip")
     stands = f"You build on {tip}" + (f" (your files still stand on {base})" if base != tip else "")
     if room > 0:

@@ -72,6 +72,9 @@ def spawn(
         str | None,
         typer.Option(help="What they are told: architecture,optimizer of programs/, dealt in turn. Else all."),
     ] = None,
+    roles: Annotated[
+        str | None, typer.Option(help="What they do: experimenter:6,verifier:1,analyst:1. Else all experiment.")
+    ] = None,
     sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
     model: Models = None,
     permissions: Annotated[
@@ -101,7 +104,7 @@ def spawn(
         verb.Asked(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
             command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
-            permissions=permissions, interactive=interactive, yes_really=yes_really,
+            permissions=permissions, interactive=interactive, yes_really=yes_really, roles=roles,
         ),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -54,7 +54,7 @@ class Card:
     tokens: int = 0  # of the turns that it came from
     usd: float | None = None
     flags: tuple[tuple[str, str], ...] = ()  # who doubts it, and why
-    calibration: Calibration = Calibration()  # of its agent
+    calibration: Calibration = field(default_factory=Calibration)  # of its agent
 
 
 def run(workspace: Workspace, experiment: str, as_json: bool = False) -> None:

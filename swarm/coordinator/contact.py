@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from swarm.coordinator import idea, predict, program
+from swarm.coordinator import idea, predict, program, rights
 from swarm.coordinator.planting import mend, put_on_tip
 from swarm.coordinator.submit import constants_file, room
 from swarm.coordinator.world import World
@@ -64,7 +64,7 @@ def _answer(
         "stop": over, "why": (w.campaign.why_ended or _ended(w, name)) if over else "", "room": free, "tip": agent.tip,
         "base": agent.base, "flying": flying, "news": [line for e in events if (line := _line(w, e))] + asides,
         "results": [_result(w, e) for e in events if e.kind == "judged"],
-        "seq": _last(w, events),
+        "seq": _last(w, events), **({} if rights.measures(agent) else {"reads": True}),
     }  # fmt: skip
 
 

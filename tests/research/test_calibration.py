@@ -22,7 +22,13 @@ def of(*pairs: tuple[float, float]) -> Calibration:
 
 def test_brier_of_known_forecasts() -> None:
     """0 for a perfect forecaster, 0.25 for one that always says a half, 1 for one that is always wrong."""
-    for p, better, score in ((1.0, True, 0.0), (0.5, True, 0.25), (0.5, False, 0.25), (0.0, True, 1.0), (0.9, False, 0.81)):
+    for p, better, score in (
+        (1.0, True, 0.0),
+        (0.5, True, 0.25),
+        (0.5, False, 0.25),
+        (0.0, True, 1.0),
+        (0.9, False, 0.81),
+    ):
         assert Calibration().of_chance(p, better).brier == pytest.approx(score)
     two = Calibration().of_chance(0.8, True).of_chance(0.3, False)
     assert two.brier == pytest.approx((0.04 + 0.09) / 2) and two.np == 2

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from swarm.research.echoes import Change, bare, change_of, phrases, repeats, undoes
 
 HEAD = "diff --git a/train.py b/train.py\n--- a/train.py\n+++ b/train.py\n"
-LINES = st.lists(st.sampled_from(["    x = f(x)", "y = rope(q, 60000)", "def g():", "    return 1", "z += 1"]), max_size=4)
+LINES = st.lists(
+    st.sampled_from(["    x = f(x)", "y = rope(q, 60000)", "def g():", "    return 1", "z += 1"]), max_size=4
+)
 VALUES = st.dictionaries(st.sampled_from(["LR", "DEPTH", "WD"]), st.integers(0, 3), max_size=3)
 
 

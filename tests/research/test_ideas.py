@@ -68,9 +68,21 @@ class Backlog(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         ledger = Ledger(Path(self.folder.name) / "results.db")
         ledger.db.execute("PRAGMA synchronous=OFF")
-        ledger.add("campaigns", id=1, name="c", task="{}", stop="{}", state="searching", metric="m", better="lower", created=1.0)
+        ledger.add(
+            "campaigns",
+            id=1,
+            name="c",
+            task="{}",
+            stop="{}",
+            state="searching",
+            metric="m",
+            better="lower",
+            created=1.0,
+        )
         for n, name in enumerate(AGENTS):
-            ledger.add("agents", name=name, campaign=1, kind="scripted", state="thinking", base="e", tip="e", created=float(n))
+            ledger.add(
+                "agents", name=name, campaign=1, kind="scripted", state="thinking", base="e", tip="e", created=float(n)
+            )
         nothing: Any = SimpleNamespace()
         self.world = World(nothing, ledger, nothing, nothing, nothing, nothing, nothing, now=1000.0)
         self.ledger = ledger
@@ -114,7 +126,11 @@ class Backlog(RuleBasedStateMachine):
             verb.tried(self.world, who, name, ident)
 
     @precondition(lambda self: self.count)
-    @rule(n=st.integers(1, 30), verdict=st.sampled_from(["keep", "discard", "crash", "conflict", "cancelled"]), hooked=st.booleans())
+    @rule(
+        n=st.integers(1, 30),
+        verdict=st.sampled_from(["keep", "discard", "crash", "conflict", "cancelled"]),
+        hooked=st.booleans(),
+    )
     def judge(self, n: int, verdict: str, hooked: bool) -> None:
         name = f"e{(n - 1) % self.count + 1:04d}"
         if self.ledger.value("SELECT verdict FROM experiments WHERE id=?", name) is None:
