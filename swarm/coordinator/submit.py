@@ -227,4 +227,7 @@ def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
 
 def _known(w: World, ident: str, tree: str) -> list[str]:
     twin = w.ledger.one(Experiment, "WHERE campaign=? AND tree=? AND id!=? ORDER BY rowid", w.campaign.id, tree, ident)
-    return [f"the same file was submitted before, as {twin.id}: {twin.verdict or 'not judged yet'}"] if twin else []
+    if twin is None:
+        return []
+    came = twin.verdict or ("the task as given" if twin.origin == "baseline" else "not judged yet")
+    return [f"the same file was submitted before, as {twin.id}: {came}"]
