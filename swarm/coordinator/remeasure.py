@@ -18,6 +18,7 @@ WHY = 500
 def remeasure(w: World, name: str, experiment: str, why: str) -> dict[str, Any]:
     """Queue one more run of a measured experiment, with a seed of its own: of a kept one as its confirmation, of what it is
     compared with (baseline, whatever was best) and for a statistician as a reference, in the class that knows least of it.
+    One that waits or goes already is the answer.
 
     Raises Refused where it was never measured, when the share of the time is used up, with OPEN runs of this agent under way.
     """
@@ -32,6 +33,8 @@ def remeasure(w: World, name: str, experiment: str, why: str) -> dict[str, Any]:
             f"{e.id} has no score that could be measured again.", "Choose one with a score: leaderboard.", 409
         )
     going = _open(w, name)
+    if same := [run for run in going if w.ledger.run(run).experiment == e.id]:
+        return {"experiment": e.id, "run": same[0], "runs": e.runs}
     if len(going) >= OPEN:
         raise Refused(f"{len(going)} runs that you asked for are under way.", "Wait for their results.", 409)
     if _share(w) >= w.policy.confirm_share:

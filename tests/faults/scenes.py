@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from swarm.errors import Refused
 from swarm.repo import Hub
 from tests.coordinator.play import TRAIN
 from tests.faults.stage import Stage
@@ -230,6 +232,42 @@ def _lose_place(stage: Stage) -> None:
     Hub(stage.workspace.hidden).set_refs({"refs/heads/best": None, "refs/experiments/e0002": None})
 
 
+def _with_idea(stage: Stage) -> None:
+    begin(stage)
+    stage.story.idea_add(None, text="lower A")
+
+
+def _tries_it(stage: Stage) -> None:
+    if stage.ledger.value("SELECT state FROM ideas") != "done":
+        stage.story.idea_claim("a0")
+        stage.edit("a0", A=0.5)
+        try:
+            stage.story.submit("a0", "one change", expect=-0.5, p=0.9, idea=1)
+        except Refused as refused:  # it was taken, and its files are gone from the worktree already
+            assert "nothing changed" in refused.message or "measured" in refused.message, refused.message
+    stage.settle()
+
+
+def _tried_once(stage: Stage) -> None:
+    """The verdict is the idea's outcome and in the agent's record, once."""
+    ((state, experiment, outcome),) = stage.ledger.rows("SELECT state, experiment, outcome FROM ideas")
+    assert (state, outcome) == ("done", stage.e(experiment).verdict)
+    sums = json.loads(stage.ledger.value("SELECT value FROM figures WHERE name='calibration'"))["a0"]
+    told = count(stage, "experiments WHERE expect IS NOT NULL AND verdict IN ('keep','discard','crash')")
+    assert sums["n"] == sums["np"] == told == 1
+
+
+def _pages(stage: Stage) -> None:
+    stage.story.improve("a0", page="what-failed", text="nothing yet", version=0)
+    stage.story.idea_add("a0", text="lower B", evidence="e0001")
+    stage.story.flag("a1", "e0002", "too good")
+
+
+def _written_once(stage: Stage) -> None:
+    for table in ("pages", "ideas", "events WHERE kind='improved'", "events WHERE kind='idea'", "events WHERE kind='flagged'"):
+        assert count(stage, table) == 1, table
+
+
 BOTH = ("a0", "a1")
 SCENES = [
     Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
@@ -259,5 +297,7 @@ SCENES = [
     Scene("replace", _half_done, lambda s: s.story.replace("a0", "scripted", source="best"), _replaced, (4, "inside"), parts=2,
           users=("a0-scripted",)),
     Scene("pause and resume", _running, then(lambda s: s.story.pause(), lambda s: s.story.resume()), _goes_on),
+    Scene("try an idea", _with_idea, _tries_it, _tried_once, (4, "after")),
+    Scene("write an idea, a page, a flag", kept, _pages, _written_once),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip
