@@ -186,5 +186,10 @@ def test_a_queue_is_served_by_what_its_authors_forecasts_are_worth(play: Play) -
         play.story.submit("a0", name, expect=expect)
         play.edit("a0", **{name: {"B": 2.0, "C": 3.0}[name]})
     play.settle()
-    bound = [d for (d,) in play.ledger.rows("SELECT description FROM experiments WHERE description IN ('B','C') ORDER BY bound")]
+    bound = [
+        d
+        for (d,) in play.ledger.rows(
+            "SELECT description FROM experiments WHERE description IN ('B','C') ORDER BY bound"
+        )
+    ]
     assert bound == ["C", "B"]

@@ -31,7 +31,9 @@ def team(play: Play) -> Play:
 def test_the_table_of_rights() -> None:
     assert [r for r in roles.ROLES if roles.measures(r)] == ["experimenter"]
     assert [r for r in roles.ROLES if not roles.refusal(r, "remeasure")] == ["verifier", "statistician"]
-    assert all(not roles.refusal(r, tool) for r in roles.ROLES for tool in ("note", "idea_add", "improve", "flag", "wait"))
+    assert all(
+        not roles.refusal(r, tool) for r in roles.ROLES for tool in ("note", "idea_add", "improve", "flag", "wait")
+    )
     assert roles.role_of("{}") == "experimenter" and roles.role_of('{"role": "analyst"}') == "analyst"
 
 

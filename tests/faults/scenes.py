@@ -264,7 +264,13 @@ def _pages(stage: Stage) -> None:
 
 
 def _written_once(stage: Stage) -> None:
-    for table in ("pages", "ideas", "events WHERE kind='improved'", "events WHERE kind='idea'", "events WHERE kind='flagged'"):
+    for table in (
+        "pages",
+        "ideas",
+        "events WHERE kind='improved'",
+        "events WHERE kind='idea'",
+        "events WHERE kind='flagged'",
+    ):
         assert count(stage, table) == 1, table
 
 
