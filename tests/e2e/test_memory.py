@@ -67,6 +67,10 @@ def test_an_idea_goes_from_an_analyst_by_an_experimenter_to_its_outcome(box: Box
 def test_spawn_with_roles(box: Box) -> None:
     steps = box.folder / "steps.json"
     steps.write_text("[]")
+    refused = box.run(
+        "spawn", "--device", "cpu", "--gpus", "1", "--agents", "tuner", "--hours", "1", "--roles", "analyst", code=2
+    )
+    assert "no tuner can" in refused.stderr and "--agents claude" in refused.stderr
     said = box.run(
         "spawn", "--device", "cpu", "--gpus", "2", "--agents", "scripted", "--command", str(steps), "--hours", "1",
         "--roles", "verifier,analyst",
@@ -81,7 +85,3 @@ def test_spawn_with_roles(box: Box) -> None:
     ]  # fmt: skip
     brief = box.ws / ".swarm" / "agents" / "analyst-1" / "brief.md"
     assert brief.read_text() == (PROJECT / "programs" / "roles" / "analyst.md").read_text()
-    refused = box.run(
-        "spawn", "--device", "cpu", "--gpus", "1", "--agents", "tuner", "--hours", "1", "--roles", "analyst", code=2
-    )
-    assert "no tuner can" in refused.stderr and "--agents claude" in refused.stderr
