@@ -23,7 +23,7 @@ from bench.field import machine
 from bench.season import AGENTS, PATCH, Rarer, Season
 from swarm.coordinator import echo, idea
 from swarm.coordinator.world import World
-from swarm.ledger import backlog, search
+from swarm.ledger import backlog, echoes, search
 from swarm.ledger.ledger import Ledger
 from tests.ledger.made import add, connect
 
@@ -42,12 +42,14 @@ class Told(Season):
             old, new = self.dice.sample(VALUES, 2)
             description = f"{self.dice.choice(WORDS)} {NAMES[at]}: {new}"
             self.patch = (
-                changed(at, old, new) if self.dice.random() < 0.75 else PATCH.replace("gate", f"gate{self.count % 997}")
+                changed(at, old, new, self.dice)
+                if self.dice.random() < 0.75
+                else PATCH.replace("gate", f"gate{self.count % 997}")
             )
         super().experiment(ident, parent, description, **more)
 
 
-def changed(at: int, old: float, new: float, dice: random.Random = random.Random(3)) -> str:
+def changed(at: int, old: float, new: float, dice: random.Random) -> str:
     """A diff of one constant, with its neighbours as they stood."""
     near = [f" {NAMES[(at + n) % len(NAMES)]} = {dice.choice(VALUES)}\n" for n in (-2, -1, 1, 2)]
     name = NAMES[at]
@@ -88,7 +90,7 @@ def submitted(ledger: Ledger, n: int, dice: random.Random) -> str:
     ident = ledger.next_experiment()
     at = dice.randrange(len(NAMES))
     old, new = dice.sample(VALUES, 2)
-    patch = changed(at, old, new) if n % 4 else PATCH.replace("gate", f"gate{n}")
+    patch = changed(at, old, new, dice) if n % 4 else PATCH.replace("gate", f"gate{n}")
     ledger.add("experiments", id=ident, campaign=1, agent="gpu0-claude", origin="submit", kind="const", stage="queued",
                description=f"{dice.choice(WORDS)} {NAMES[at]}", patch=patch, created=1.0)  # fmt: skip
     return ident
@@ -107,6 +109,8 @@ def main(rounds: int = 15, experiments: int = 100_000, ideas: int = 10_000) -> N
             "recall, a constant and a value": lambda n: search.search(ledger, f"{NAMES[n]} {VALUES[n]}"),
             "recall, common words": lambda n: search.search(ledger, f"lower half the LR {n}"),
             "what a submission is told": lambda n: echo.notes(w, fresh[n]),
+            "  … repeats and undoes": lambda n: echoes.of(ledger, fresh[n]),
+            "  … similar": lambda n: search.similar(ledger, fresh[n]),
             "write an idea": lambda n: idea.add(w, None, f"a new one, {n}"),
             "claim the next idea": lambda n: idea.claim(w, f"gpu{n % AGENTS}-{('claude', 'codex')[n % 2]}"),
             "list the backlog": lambda n: backlog.listed(ledger, 1, 2.0),
@@ -114,12 +118,14 @@ def main(rounds: int = 15, experiments: int = 100_000, ideas: int = 10_000) -> N
         }
         print(f"{machine()}\n{experiments:,} experiments, {ideas:,} ideas; {rounds} rounds; median (least to most), ms")
         for name, ask in questions.items():
-            took = []
+            took, cpu = [], []
             for n in range(rounds):
-                begin = time.perf_counter()
+                begin, worked = time.perf_counter(), time.process_time()
                 ask(n)
                 took.append(1000 * (time.perf_counter() - begin))
-            print(f"  {name:<32} {statistics.median(took):8.1f}   ({min(took):.1f} to {max(took):.1f})")
+                cpu.append(1000 * (time.process_time() - worked))
+            spread = f"({min(took):.1f} to {max(took):.1f})"
+            print(f"  {name:<32} {statistics.median(took):8.1f} {spread:<18} cpu {statistics.median(cpu):6.1f}")
         ledger.close()
 
 

@@ -37,6 +37,7 @@ def spawn(
         _same_task(w, wanted)
         _free(w, agents, slots)
     for agent in agents:
+        _able(agent)
         together = _together(w, running, agents, agent["kind"])
         if not _idle(agent):
             w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
@@ -65,6 +66,15 @@ def spawn(
         "baseline": w.campaign.baseline, "runs": len(w.ledger.open_runs("queued", "running")),
         "agents": [{"name": a["name"], "slot": a.get("slot"), "kind": a["kind"], "program": a.get("program")} for a in agents],
     }  # fmt: skip
+
+
+def _able(wish: dict[str, Any]) -> None:
+    """Raises Refused for a role that this kind of agent cannot have, or that has no use for a GPU of its own."""
+    role = wish.get("role") or roles.EXPERIMENTER
+    if not roles.able(role, wish["kind"]):
+        raise Refused(f"a {wish['kind']} cannot be a {role}.", f"It can be: {', '.join(roles.ABLE)}")
+    if not roles.measures(role) and (wish.get("slot") is not None or wish.get("slots")):
+        raise Refused(f"{wish['name']} is a {role} and has no use for a GPU.", "Give it to an experimenter.")
 
 
 def _idle(wish: dict[str, Any]) -> bool:

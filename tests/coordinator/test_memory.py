@@ -116,6 +116,16 @@ def test_the_notebook_is_bounded(play: Play) -> None:
         play.story.improve(None, page="one-more", text="x", version=0)
 
 
+def test_a_brief_names_what_there_is_to_read(play: Play) -> None:
+    play.begin(2)
+    assert play.story.scene("a0")["findings"] == []
+    play.story.improve("a0", page="warmdown", text="longer", version=0)
+    play.story.idea_add("a1", text="lower A")
+    assert play.story.scene("a1")["findings"] == [
+        "the notebook has pages about warmdown", "1 idea of the backlog waits for somebody (ideas, idea_claim)"
+    ]  # fmt: skip
+
+
 # --- what is known of a change ------------------------------------------------------------------------------------
 
 

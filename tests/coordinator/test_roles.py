@@ -136,3 +136,18 @@ def test_a_successor_has_the_role_or_is_refused(team: Play) -> None:
     name = team.story.replace("r", "claude")["agent"]
     assert roles.role_of(team.a(name).options) == "analyst"
     assert roles.role_of(team.a("a0").options) == "experimenter"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"kind": "tuner", "role": "analyst"}, "tuner cannot be"),
+        ({"kind": "scripted", "role": "verifier", "slot": "1"}, "no use"),
+    ],
+)
+def test_spawn_refuses_what_no_role_is(team: Play, wish: dict[str, str], said: str) -> None:
+    before = len(team.world.agents())
+    with pytest.raises(Refused, match=said):
+        team.story.spawn(task=json.loads(team.world.campaign.task)["task"], agents=[{"name": "x", **wish}], slots=[],
+                         stop={"hours": 1})  # fmt: skip
+    assert len(team.world.agents()) == before
