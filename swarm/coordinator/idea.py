@@ -5,7 +5,7 @@ Leases are looked at when somebody asks, never by a step: the claimed ones are f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -166,32 +166,41 @@ def refresh(w: World) -> None:
 # --- a person's list ----------------------------------------------------------------------------------------------
 
 
-def listed(w: World, entries: Sequence[str]) -> dict[str, Idea]:
-    """The rows of a person's list by their texts, made where they are missing. Inside a transaction."""
+def listed(w: World, entries: Sequence[str], tried: Callable[[], set[str]]) -> dict[str, Idea]:
+    """The rows of a person's list by their texts, made where they are missing; `tried` tells what was tried before there were
+    rows. Inside a transaction."""
     marks = ", ".join("?" * len(ideas.STATES))
     rows = w.ledger.rows(
         f"SELECT {COLUMNS} FROM ideas WHERE campaign=? AND state IN ({marks}) AND priority>? AND author IS NULL",
         w.campaign.id, *ideas.STATES, ideas.LISTED,
     )  # fmt: skip
     found = {idea.text: idea for idea in (Idea(*row) for row in rows)}
-    for text, n in ideas.numbered(entries).items():
-        if text not in found:
-            found[text] = find(w, _insert(w, None, text, ideas.of_list(n), None))
+    missing = {text: n for text, n in ideas.numbered(entries).items() if text not in found}
+    over = tried() if missing else set()
+    for text, n in missing.items():
+        ident = _insert(w, None, text, ideas.of_list(n), None)
+        if text in over:
+            _end(w, ident, "done", None)
+        found[text] = find(w, ident)
     return found
 
 
-def next_of(w: World, agent: Agent, entries: Sequence[str], rank: int, of: int) -> int | None:
+def next_of(
+    w: World, agent: Agent, entries: Sequence[str], rank: int, of: int, tried: Callable[[], set[str]]
+) -> int | None:
     """The number of the entry that this agent, `rank` of `of` with this list, is to try next; from now on it holds it. None
     when all are tried or held."""
     with w.ledger.tx():
         refresh(w)
-        rows = listed(w, entries)
-        mine = [t for t in entries if rows[t].holder == agent.name and rows[t].experiment is None]
-        if mine:
-            return entries.index(mine[0]) + 1
-        number = hypotheses.deal(entries, {t for t in entries if rows[t].state != "open"}, rank, of)
-        if number is not None:
-            _take(w, rows[entries[number - 1]].id, agent.name)
+        rows = listed(w, entries, tried)
+        mine = {t for t in entries if rows[t].holder == agent.name and rows[t].experiment is None}
+        taken = {t for t in entries if rows[t].state != "open"} - mine
+        number = hypotheses.deal(entries, taken, rank, of)
+        chosen = entries[number - 1] if number is not None else ""
+        for text in mine - {chosen}:  # an earlier one came back
+            _free(w, rows[text].id)
+        if chosen and chosen not in mine:
+            _take(w, rows[chosen].id, agent.name)
     return number
 
 

@@ -166,16 +166,33 @@ def next_idea(w: World, agent: Agent) -> str:
         return ""
     sharers = [a.name for a in w.agents(*LIVE) if a.program == agent.program]
     rank = sharers.index(agent.name) if agent.name in sharers else 0
-    number = idea.next_of(w, agent, entries, rank, len(sharers))
+    number = idea.next_of(w, agent, entries, rank, len(sharers), lambda: _tried(w))
     return f"H{number}: {entries[number - 1]}" if number else ""
 
 
-def named(w: World, agent: Agent, *words: str | None) -> list[int]:
-    """The rows of the backlog that these words name as entries of the agent's list. A number means what it meant in the
+def _tried(w: World, but: str = "") -> set[str]:
+    """The hypotheses that experiments of this campaign (`but` one) name, as texts: what was tried before a list had rows."""
+    rows = w.ledger.rows(
+        "SELECT program_hash, hypothesis, description FROM experiments WHERE campaign=? AND program_hash IS NOT NULL "
+        "AND (verdict IS NULL OR verdict NOT IN ('conflict', 'cancelled')) AND id!=?", w.campaign.id, but
+    )  # fmt: skip
+    lists: dict[str, list[str]] = {}
+    found = set()
+    for digest, *words in rows:
+        for number in hypotheses.named(*words):
+            if digest not in lists:
+                lists[digest] = hypotheses.read(w.ledger.value("SELECT text FROM programs WHERE hash=?", digest) or "")
+            if 0 < number <= len(lists[digest]):
+                found.add(lists[digest][number - 1])
+    return found
+
+
+def named(w: World, agent: Agent, ident: str, *words: str | None) -> list[int]:
+    """The rows of the backlog that these words, of the experiment `ident`, name as entries of the agent's list. A number means what it meant in the
     edition that the agent was told, so a list that is edited or put in another order keeps its state. In a transaction."""
     numbers = hypotheses.named(*words)
     text = w.ledger.value("SELECT text FROM programs WHERE hash=?", agent.program_hash) if numbers else None
     entries = hypotheses.read(str(text)) if text else []
     meant = [entries[n - 1] for n in sorted(numbers) if 0 < n <= len(entries)]
-    rows = idea.listed(w, entries) if meant else {}
+    rows = idea.listed(w, entries, lambda: _tried(w, ident)) if meant else {}
     return [rows[text].id for text in meant if rows[text].state in ("open", "claimed")]

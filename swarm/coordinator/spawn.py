@@ -71,6 +71,10 @@ def spawn(
 def _able(wish: dict[str, Any]) -> None:
     """Raises Refused for a role that this kind of agent cannot have, or that has no use for a GPU of its own."""
     role = wish.get("role") or roles.EXPERIMENTER
+    if (wish.get("options") or {}).get("role"):
+        raise Refused(
+            f"{wish['name']}: a role is no option of its kind.", "swarm spawn --roles experimenter:6,analyst:1"
+        )
     if not roles.able(role, wish["kind"]):
         raise Refused(f"a {wish['kind']} cannot be a {role}.", f"It can be: {', '.join(roles.ABLE)}")
     if not roles.measures(role) and (wish.get("slot") is not None or wish.get("slots")):

@@ -196,7 +196,9 @@ def queue(
         w.pin(f"refs/submitted/{ident}", commit)
         w.set_agent(agent.name, state="thinking")
         w.say("submitted", agent.name, ident, description=text)
-        for row in [foretold.idea] if foretold.idea is not None else program.named(w, agent, hypothesis, description):
+        for row in (
+            [foretold.idea] if foretold.idea is not None else program.named(w, agent, ident, hypothesis, description)
+        ):
             ideas.tried(w, agent.name, ident, row)
     return {
         "experiment": ident,

@@ -143,9 +143,10 @@ def test_a_successor_has_the_role_or_is_refused(team: Play) -> None:
     [
         ({"kind": "tuner", "role": "analyst"}, "tuner cannot be"),
         ({"kind": "scripted", "role": "verifier", "slot": "1"}, "no use"),
+        ({"kind": "scripted", "options": {"role": "analyst"}}, "no option"),
     ],
 )
-def test_spawn_refuses_what_no_role_is(team: Play, wish: dict[str, str], said: str) -> None:
+def test_spawn_refuses_what_no_role_is(team: Play, wish: dict[str, object], said: str) -> None:
     before = len(team.world.agents())
     with pytest.raises(Refused, match=said):
         team.story.spawn(task=json.loads(team.world.campaign.task)["task"], agents=[{"name": "x", **wish}], slots=[],
