@@ -18,6 +18,7 @@ from swarm.cli import screen
 from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
+from swarm.research.roles import EXPERIMENTER
 from swarm.views import AgentRow, Row, Snapshot, look
 from swarm.workspace import Workspace
 
@@ -223,7 +224,11 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
         table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
     for a, row in zip(shown, rows, strict=False):
         slots = ",".join(a.slots) or (
-            "—" if a.kind == "person" or a.state == "stopped" else "idle" if a.idles else "pool"
+            "—"
+            if a.kind == "person" or a.state == "stopped" or a.role != EXPERIMENTER
+            else "idle"
+            if a.idles
+            else "pool"
         )
         table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []

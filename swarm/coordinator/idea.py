@@ -17,6 +17,7 @@ from swarm.research.ideas import Idea
 
 COLUMNS = ", ".join(f.name for f in fields(Idea))
 RENEW = ideas.LEASE / 8  # seconds between renewals
+OFF = "taken off the list"
 
 
 def add(w: World, name: str | None, text: str, priority: float = 1.0, evidence: str | None = None) -> dict[str, Any]:
@@ -166,9 +167,9 @@ def refresh(w: World) -> None:
 # --- a person's list ----------------------------------------------------------------------------------------------
 
 
-def listed(w: World, entries: Sequence[str], tried: Callable[[], set[str]]) -> dict[str, Idea]:
-    """The rows of a person's list by their texts, made where they are missing; `tried` tells what was tried before there were
-    rows. Inside a transaction."""
+def listed(w: World, entries: Sequence[str], source: str, tried: Callable[[], set[str]]) -> dict[str, Idea]:
+    """The rows of the list in the program `source` by their texts, made where they are missing; `tried` tells what was tried
+    before there were rows. Inside a transaction."""
     marks = ", ".join("?" * len(ideas.STATES))
     rows = w.ledger.rows(
         f"SELECT {COLUMNS} FROM ideas WHERE campaign=? AND state IN ({marks}) AND priority>? AND author IS NULL",
@@ -178,11 +179,28 @@ def listed(w: World, entries: Sequence[str], tried: Callable[[], set[str]]) -> d
     missing = {text: n for text, n in ideas.numbered(entries).items() if text not in found}
     over = tried() if missing else set()
     for text, n in missing.items():
-        ident = _insert(w, None, text, ideas.of_list(n), None)
+        ident = _insert(w, None, text, ideas.of_list(n), source)
         if text in over:
             _end(w, ident, "done", None)
         found[text] = find(w, ident)
     return found
+
+
+def any_listed(w: World) -> bool:
+    """Whether an entry of a person's list waits."""
+    sql = "SELECT 1 FROM ideas WHERE campaign=? AND state IN ('open','claimed') AND priority>?"
+    return w.ledger.value(sql, w.campaign.id, ideas.LISTED) is not None
+
+
+def _edited(w: World, rows: dict[str, Idea], entries: Sequence[str], source: str) -> None:
+    """What a person took off the list is nobody's to try any more; what is on it again is."""
+    for text, row in list(rows.items()):
+        untried = row.state == "open" or (row.state == "claimed" and row.experiment is None)
+        if text not in entries and row.evidence == source and untried:
+            _end(w, row.id, "dropped", OFF)
+        elif text in entries and row.state == "dropped" and row.outcome == OFF:
+            _free(w, row.id)
+            rows[text] = find(w, row.id)
 
 
 def next_of(
@@ -192,7 +210,9 @@ def next_of(
     when all are tried or held."""
     with w.ledger.tx():
         refresh(w)
-        rows = listed(w, entries, tried)
+        source = f"{agent.program}.md"
+        rows = listed(w, entries, source, tried)
+        _edited(w, rows, entries, source)
         mine = {t for t in entries if rows[t].holder == agent.name and rows[t].experiment is None}
         taken = {t for t in entries if rows[t].state != "open"} - mine
         number = hypotheses.deal(entries, taken, rank, of)
@@ -244,7 +264,9 @@ def _take(w: World, ident: int, name: str) -> None:
 
 
 def _free(w: World, ident: int) -> None:
-    w.ledger.change("ideas", {"id": ident}, state="open", holder=None, until=None, experiment=None)
+    w.ledger.change(
+        "ideas", {"id": ident}, state="open", holder=None, until=None, experiment=None, outcome=None, ended=None
+    )
 
 
 def _settle(w: World, ident: int, verdict: str) -> None:

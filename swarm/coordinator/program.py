@@ -162,7 +162,7 @@ def next_idea(w: World, agent: Agent) -> str:
     if not agent.program:
         return ""
     entries = hypotheses.read(program_of(w, agent)[0])
-    if not entries:
+    if not entries and not idea.any_listed(w):
         return ""
     sharers = [a.name for a in w.agents(*LIVE) if a.program == agent.program]
     rank = sharers.index(agent.name) if agent.name in sharers else 0
@@ -194,5 +194,5 @@ def named(w: World, agent: Agent, ident: str, *words: str | None) -> list[int]:
     text = w.ledger.value("SELECT text FROM programs WHERE hash=?", agent.program_hash) if numbers else None
     entries = hypotheses.read(str(text)) if text else []
     meant = [entries[n - 1] for n in sorted(numbers) if 0 < n <= len(entries)]
-    rows = idea.listed(w, entries, lambda: _tried(w, ident)) if meant else {}
+    rows = idea.listed(w, entries, f"{agent.program}.md", lambda: _tried(w, ident)) if meant else {}
     return [rows[text].id for text in meant if rows[text].state in ("open", "claimed")]

@@ -13,6 +13,7 @@ from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
 from swarm.research.judging import detectable, pooled
+from swarm.research.roles import EXPERIMENTER, role_of
 from swarm.views.ranking import JUDGED, Judge, Row, verdicts
 from swarm.workspace import Workspace
 
@@ -54,6 +55,7 @@ class AgentRow:
     stuck: Stuck | None = None
     tokens: int = 0
     usd: float | None = None  # None where nobody said
+    role: str = EXPERIMENTER
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def _agents(
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict == "keep"),
                 reader.best_of(campaign, agent.name), behind == 0, agent.name in rebasing, behind,
                 '"idle": true' in agent.options, Stuck(*stuck[agent.name]) if agent.name in stuck else None,
-                *costs.get(agent.name, (0, None)),
+                *costs.get(agent.name, (0, None)), role_of(agent.options),
             )
         )  # fmt: skip
     return rows

@@ -235,6 +235,23 @@ def test_the_list_is_in_the_backlog_with_its_outcome(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_taken_off_the_list_is_nobodys_until_it_is_on_it_again(tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    begin(play, LISTED, agents=1)
+    assert play.story.scene("a0")["next"] == "H1: lower A"
+    written(play, "# Hypotheses\n1. lower C\n")
+    assert play.story.scene("a0")["next"] == "H1: lower C"
+    states = dict(play.ledger.rows("SELECT text, state FROM ideas"))
+    assert states == {"lower A": "dropped", "lower B": "dropped", "lower C": "claimed"}
+    written(play, "no list any more")
+    assert play.story.scene("a0")["next"] == ""
+    assert play.ledger.value("SELECT COUNT(*) FROM ideas WHERE state!='dropped'") == 0
+    written(play, LISTED)
+    assert play.story.scene("a0")["next"] == "H1: lower A"
+    states = dict(play.ledger.rows("SELECT text, state FROM ideas"))
+    assert states == {"lower A": "claimed", "lower B": "open", "lower C": "open"}
+
+
 def test_without_a_list_there_is_nothing_next(tmp_path: Path) -> None:
     play = Play(tmp_path)
     begin(play, BOUND)

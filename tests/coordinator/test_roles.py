@@ -127,6 +127,7 @@ def test_a_flag_is_kept_shown_and_changes_no_verdict(team: Play) -> None:
     with Reader(team.workspace.ledger) as reader:
         assert reader.flags(kept.id) == [("r", "it reads the validation text")]
         seen = progress.snapshot(reader, team.now, True)
+    assert [a.role for a in seen.agents if a.name != "you"] == ["experimenter", "verifier", "statistician", "analyst"]
     assert [p.text for p in seen.problems] == [f"{kept.id} was flagged by r: it reads the validation text"]
 
 
