@@ -170,3 +170,14 @@ def test_what_is_cut_is_said_and_the_newest_stays() -> None:
 def test_a_program_in_the_usual_size_is_never_cut() -> None:
     for path in (Path(__file__).resolve().parents[1] / "programs").glob("*.md"):
         assert path.read_text().strip() in brief(Scene("a", ("train.py",), program=path.read_text()))
+
+
+def test_who_submits_nothing_is_told_what_it_does_instead() -> None:
+    analyst = Scene("analyst-1", ("train.py",), "/w", "the program", role="analyst", results=[
+        {"experiment": "e0002", "verdict": "keep", "foretold": "you expected −0.2, it was +0.1"}])  # fmt: skip
+    for text in (session(analyst), onward(analyst, 1)):
+        assert "improve" in text and "submit" not in text and "Edit train.py" not in text
+    assert session(analyst).startswith("# analyst-1: analyst\n") and "you change nothing" in session(analyst)
+    assert "(you expected −0.2, it was +0.1)" in onward(Scene("a", ("train.py",), results=analyst.results), 1)
+    own = session(Scene("a", ("train.py",)))
+    assert "expect" in own and "idea_claim" in own and "notebook" in own

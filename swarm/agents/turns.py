@@ -25,6 +25,7 @@ from swarm.agents.stream import Reader, Told, follow, last_error
 from swarm.client import Client
 from swarm.errors import Refused, SwarmError
 from swarm.ports import Seat
+from swarm.research import roles
 
 OPTIONS: dict[str, type | tuple[type, ...]] = {
     "model": str,
@@ -36,6 +37,7 @@ OPTIONS: dict[str, type | tuple[type, ...]] = {
     "interactive": bool,  # in a screen of its own
     "price": Mapping,  # of a client that names no cost: dollars per million tokens of input, cached, output
     "together": int,
+    "role": str,  # see research/roles.py
 }
 EXPERIMENTS = 10
 CONTEXT = 150_000
@@ -88,6 +90,7 @@ class Turns:
         self.contact.heard = self.session.heard
         self.heard = untold(self.session.untold)
         self.limits = 0  # in a row
+        self.submits = roles.measures(str(seat.options.get("role") or roles.EXPERIMENTER))
 
     def run(self) -> int:
         """Until the campaign is over (0), or the client fails (1: whoever watches starts this agent again).
@@ -169,6 +172,8 @@ class Turns:
     def _stuck(self) -> str:
         """What a client that brings nothing is told; empty while there is no need."""
         state = self.session
+        if not self.submits:
+            return ""
         if state.same >= REFUSED:
             why = f"your submissions are refused in the same way each time: {state.refusal}"
             then = "Do what the refusal says, or choose another idea"
@@ -194,6 +199,7 @@ class Turns:
             budget=str(status.get("budget") or ""), tip=self.heard.tip, notes=notes, news=self.heard.news,
             results=self.heard.results, board=(board.get("experiments") or []) if fresh else (),
             setting=self._ask("scene"), rights=walled.TOLD[walled.mode(self.seat.options)],
+            role="" if self.submits else str(self.seat.options["role"]),
         )  # fmt: skip
         self.session.program = program
         text = briefs.session(scene) if fresh else briefs.onward(scene, room)
@@ -247,7 +253,7 @@ class Turns:
         if told.cut:
             self.say(f"the turn was ended: {told.cut}")
             self.heard.notes.append(f"your last turn was ended: {told.cut}")
-        if told.submitted:
+        if told.submitted or not self.submits:
             state.submitted()
         else:
             state.blank(told.refused[-1] if told.refused else "", told.same() >= SAME)
@@ -261,7 +267,7 @@ class Turns:
             self._afresh(f"{state.experiments} experiments")
         elif told.context >= full:
             self._afresh(f"{told.context:,} tokens of context")
-        if not told.submitted:
+        if not told.submitted and self.submits:
             self.say("no submission in this turn")
             self.pause(min(LONGEST, PAUSE * 2 ** min(state.dry - 1, 10)))
 

@@ -93,7 +93,8 @@ def _card(reader: Reader, campaign: Campaign, e: Experiment) -> list[str]:
     who = e.agent or "the task as given"
     out = [f"{e.id} by {who}, {e.verdict or e.stage}: {line(e.description, 1000)}"]
     out += [f"why it should help: {line(e.hypothesis, 1000)}"] if e.hypothesis else []
-    out += [f"expected {e.expect:.6g}"] if e.expect is not None else []
+    out += [_foretold(e)] if e.expect is not None or e.expect_p is not None else []
+    out += [f"flagged by {who}: {line(why, 300)}" for who, why in reader.flags(e.id)]
     if e.estimate is not None:
         out.append(
             f"{campaign.metric} {e.estimate:.6g} ± {e.stderr or 0:.2g} (shrunk), raw mean {e.raw:.6g} of {e.runs}"
@@ -111,6 +112,11 @@ def _card(reader: Reader, campaign: Campaign, e: Experiment) -> list[str]:
     out += [f"built on it: {', '.join(children)}"] if children else []
     out += [f"its change, against {e.parent or e.base}:", bounded(e.patch, CARD_PATCH)] if e.patch else []
     return out
+
+
+def _foretold(e: Experiment) -> str:
+    change = f"expected a change of {e.expect:+.3g}" if e.expect is not None else "expected"
+    return f"{change}{f' (better with P {e.expect_p:.2f})' if e.expect_p is not None else ''}"
 
 
 def _run(r: Run) -> str:
@@ -144,7 +150,7 @@ def diff(workspace: Workspace, a: str, b: str | None = None) -> str:
 
 
 def recall(workspace: Workspace, query: str, n: int = 8) -> str:
-    """Earlier experiments and notes that speak of it."""
+    """Earlier experiments, notes, ideas and pages that speak of it."""
     with Reader(workspace.ledger) as reader:
         found = search.search(reader, query, n)
         better = reader.campaign().better

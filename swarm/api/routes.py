@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from swarm import __version__
-from swarm.api import grid, looking, record, wire
+from swarm.api import grid, looking, planned, record, wire
 from swarm.api.desk import Desk
 from swarm.errors import Refused
 from swarm.workspace import Workspace
@@ -53,6 +53,7 @@ def routes(desk: Desk, workspace: Workspace) -> APIRouter:
     _for_all(router, desk, workspace)
     grid.routes(router, desk, workspace)
     _for_agents(router, desk, workspace)
+    router.include_router(planned.routes(desk, workspace))
     owners = APIRouter(dependencies=[Depends(owner)])
     _for_owner(owners, desk)
     _long_polls(owners, desk)

@@ -53,6 +53,8 @@ def heard(answer: Mapping[str, Any], better: str = "lower") -> str:
         why = line(answer.get("why"), 300) or "the campaign is over"
         return "\n".join([*out, f"Stop now: {why}. Submit nothing more and end your work."])
     out = out or ["Nothing new yet."]
+    if answer.get("reads"):
+        return "\n".join([*out, "Read what is new, write what it means; then wait again."])
     room, base, tip = int(answer.get("room") or 0), answer.get("base"), answer.get("tip")
     stands = f"You build on {tip}" + (f" (your files still stand on {base})" if base != tip else "")
     if room > 0:
@@ -75,8 +77,9 @@ def _result(r: Mapping[str, Any], better: str) -> list[str]:
         facts.append(f"estimate {r['estimate']:.6g} ± {r['stderr']:.2g} (n={r.get('runs') or 1})")
     facts += [f"P(better) {r['p']:.2f}"] if r.get("p") is not None else []
     facts += [f"one run spreads by {r['noise']:.2g}"] if r.get("noise") and facts else []
-    why = f"why: {line(r.get('reason'), 400)}" if r.get("reason") else ""
-    return [text for text in (head, f"  {', '.join(facts)}" if facts else "", f"  {why}" if why else "") if text]
+    why = f"  why: {line(r.get('reason'), 400)}" if r.get("reason") else ""
+    foretold = f"  {line(r.get('foretold'), 200)}" if r.get("foretold") else ""
+    return [text for text in (head, f"  {', '.join(facts)}" if facts else "", why, foretold) if text]
 
 
 def adopted(answer: Mapping[str, Any]) -> str:
@@ -107,6 +110,10 @@ def standing(found: Snapshot, agent: str | None) -> str:
         f"{found.kept} kept, {found.discarded} discarded, {found.crashed} crashed; {found.slots} slots, "
         f"{len(found.agents)} agents."
     )
+    total = sum(found.ideas.values())
+    if total:
+        left = found.ideas.get("open", 0) + found.ideas.get("claimed", 0)
+        out.append(f"Backlog: {total} ideas, {100 * left / total:.0f} % of them never tried: see ideas.")
     mine = next((a for a in found.agents if a.name == agent), None)
     if mine is not None:
         going = ", ".join(g.experiment for g in mine.going if g.agent == agent) or "nothing"

@@ -26,7 +26,8 @@ PATIENCE = 45.0  # seconds that `wait` waits unless told otherwise
 
 INSTRUCTIONS = """You are one of several agents that improve one training script together. Think, recall what was tried, make one
 small clear change in your worktree, submit it with a description; the swarm measures it on your GPU and tells you the
-result. Never run the training yourself. While an experiment runs, prepare the next one. Note what you find out."""
+result. Never run the training yourself. While an experiment runs, prepare the next one. Note what you find out, improve the
+notebook, and write ideas down that you do not try yourself."""
 
 What = Annotated[str, Field(description="An experiment (e0012), a commit, best, baseline, or an agent's name.")]
 
@@ -41,6 +42,9 @@ def make(desk: Desk, workspace: Workspace) -> MCPServer[Any]:
     _waiting(server, desk, workspace)
     _looking(server, workspace)
     grid_tool.add(server, desk, workspace)
+    from swarm.api import planning  # it uses what is below
+
+    planning.add(server, desk, workspace)
     return server
 
 
@@ -50,14 +54,20 @@ def _doing(server: MCPServer[Any], desk: Desk, workspace: Workspace) -> None:
         description: Annotated[str, Field(description="What you changed, in a few words.")],
         ctx: Ctx,
         hypothesis: Annotated[str | None, Field(description="Why it should help.")] = None,
-        expect: Annotated[float | None, Field(description="The score you expect.")] = None,
+        expect: Annotated[
+            float | None, Field(description="The change of the score that you expect, e.g. -0.002.")
+        ] = None,
+        p: Annotated[float | None, Field(description="How probable it is that it is better, 0 to 1.")] = None,
+        idea: Annotated[int | None, Field(description="The idea of the backlog that this tries.")] = None,
         on: Annotated[
             str | None, Field(description="The experiment your files are a change of, if not the one you build on.")
         ] = None,
     ) -> str:
         """Queue what you changed in your worktree as one experiment. It is measured on your GPU; wait tells the result."""
         who = caller(ctx)
-        said = checked(wire.Submit, description=description, hypothesis=hypothesis, expect=expect, on=on)
+        said = checked(
+            wire.Submit, description=description, hypothesis=hypothesis, expect=expect, p=p, idea=idea, on=on
+        )
         answer = await told(desk.ask(lambda story: story.submit(who, **said)))
         return telling.submitted(answer, said["on"])
 
@@ -140,7 +150,7 @@ def _looking(server: MCPServer[Any], workspace: Workspace) -> None:
 
     @server.tool(structured_output=False)
     async def recall(query: Annotated[str, Field(description="Any words: constants, ideas, errors.")]) -> str:
-        """What was tried before: experiments and notes of all agents, with what came of it."""
+        """What was tried and thought before: experiments, notes, ideas, pages of all agents, with what came of it."""
         text = await looked(partial(looking.recall, workspace, query))
         return f"{text}\nMore of one: show(experiment). What you find out yourself: note(text)."
 

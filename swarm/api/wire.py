@@ -21,7 +21,7 @@ Source = Annotated[str, StringConstraints(max_length=1 << 20)]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 What = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Request = Annotated[str, StringConstraints(pattern=NAME)]  # the same again: it was done already
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Numbered = Annotated[int, Field(ge=1, lt=1 << 53)]
 
 
 class Asked(BaseModel):
@@ -70,6 +70,7 @@ class NewAgent(Asked):
     slot: Name | None = None
     slots: list[Name] | None = Field(None, max_length=1000)  # when it leases several
     stop: Stop | None = None  # of this agent alone
+    role: Literal["experimenter", "verifier", "statistician", "analyst"] = "experimenter"
 
 
 class NewSlot(Asked):
@@ -132,7 +133,9 @@ class Tell(Asked):
 class Submit(Asked):
     description: Line
     hypothesis: Text | None = None
-    expect: Number | None = None
+    expect: Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)] | None = None  # the change of the score
+    p: Annotated[float, Field(ge=0, le=1)] | None = None  # the probability that it is better
+    idea: Numbered | None = None
     on: What | None = None
 
 
@@ -155,6 +158,35 @@ class Turn(Asked):
 
 class Note(Asked):
     text: Text
+
+
+class NewIdea(Asked):
+    text: Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+    priority: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 1.0
+    evidence: Annotated[str, StringConstraints(max_length=500)] | None = None
+
+
+class Claim(Asked):
+    idea: Numbered | None = None  # None: the first that is free
+
+
+class IdeaDone(Asked):
+    idea: Numbered
+    experiment: What | None = None
+    drop: bool = False
+    why: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class Improve(Asked):
+    page: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+    version: Annotated[int, Field(ge=0, lt=1 << 53)]  # the one that was read; 0: a new page
+    why: Annotated[str, StringConstraints(max_length=300)] = ""
+
+
+class Doubt(Asked):
+    experiment: What
+    why: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class Values(Asked):

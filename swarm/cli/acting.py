@@ -72,6 +72,9 @@ def spawn(
         str | None,
         typer.Option(help="What they are told: architecture,optimizer of programs/, dealt in turn. Else all."),
     ] = None,
+    roles: Annotated[
+        str | None, typer.Option(help="What they do: experimenter:6,verifier:1,analyst:1. Else all experiment.")
+    ] = None,
     sandbox: Annotated[str | None, typer.Option(help="auto, required or off.")] = None,
     model: Models = None,
     permissions: Annotated[
@@ -109,7 +112,7 @@ def spawn(
             gpus=gpus, agents=agents, device=device, hours=hours, until=until, experiments=experiments, usd=usd,
             command=command, program=program, sandbox=sandbox, name=name, force=force, model=tuple(model or ()),
             permissions=permissions, interactive=interactive, yes_really=yes_really, control=control,
-            source=source,
+            source=source, roles=roles,
         ),
     )  # fmt: skip
 
@@ -309,7 +312,9 @@ def clean(
 def submit(
     message: Message,
     hypothesis: Annotated[str | None, typer.Option(help="Why it should help.")] = None,
-    expect: Annotated[float | None, typer.Option(help="The score you expect.")] = None,
+    expect: Annotated[float | None, typer.Option(help="The change of the score you expect, e.g. -0.002.")] = None,
+    p: Annotated[float | None, typer.Option(help="How probable it is that it is better.", min=0, max=1)] = None,
+    idea: Annotated[int | None, typer.Option(help="The idea that it tries: swarm idea list.", min=1)] = None,
     on: Annotated[
         str | None, typer.Option(help="The experiment that your files are a change of, if not what you build on.")
     ] = None,
@@ -318,11 +323,11 @@ def submit(
     """Queue what this worktree changed as one experiment.
 
     \b
-      swarm submit -m "MATRIX_LR 0.04 to 0.028"
+      swarm submit -m "MATRIX_LR 0.04 to 0.028" --expect -0.002 --p 0.7
     """
     from swarm.cli import submit as command
 
-    command.run(message, hypothesis, expect, wait, on)
+    command.run(message, hypothesis, expect, wait, on, p, idea)
 
 
 def adopt(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from swarm.cli import acting, reading
+from swarm.cli import acting, planning, reading
 
 PANELS = {
     "Begin": (acting.init, acting.prepare, acting.doctor, acting.spawn),
@@ -19,12 +19,14 @@ PANELS = {
         reading.diff,
         reading.log,
         reading.recall,
+        planning.notebook,
         reading.plot,
     ),
     "Steer": (
         acting.promote,
         acting.tell,
         acting.note,
+        planning.idea,
         acting.attach,
         acting.replace,
         acting.try_,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,7 @@ from swarm import clock
 from swarm.cli import screen
 from swarm.cli.figures import clock as hour
 from swarm.ledger.reader import Reader
+from swarm.research.calibration import ENOUGH, Calibration, habits
 from swarm.research.experiment import Campaign, Experiment, Run
 from swarm.views import Judge, Row
 from swarm.workspace import Workspace
@@ -53,6 +54,8 @@ class Card:
     children: list[str]
     tokens: int = 0  # of the turns that it came from
     usd: float | None = None
+    flags: tuple[tuple[str, str], ...] = ()  # who doubts it, and why
+    calibration: Calibration = field(default_factory=Calibration)  # of its agent
 
 
 def run(workspace: Workspace, experiment: str, as_json: bool = False) -> None:
@@ -78,6 +81,8 @@ def card_of(reader: Reader, text: str) -> Card:
         reader.runs(e.id),
         reader.children(e.id),
         *reader.cost(e.id),
+        tuple(reader.flags(e.id)),
+        Calibration(**(reader.figure(e.campaign, "calibration") or {}).get(e.agent or "", {})),
     )
 
 
@@ -97,6 +102,8 @@ def draw(card: Card, width: int = screen.WIDTH) -> RenderableType:
         ("led to", _children(card)),
         ("size", _size(e)),
         ("cost", _cost(card)),
+        ("expected", _expected(card)),
+        *(("flagged", f"by {screen.clean(who)}: {screen.clean(why)}") for who, why in card.flags),
     ]
     lines = [Text(x) for label, text in facts if text for x in _wrapped(label, text, width)]
     return Group(_title(card), Text(""), *lines, *_runs(card), *_tail(card), Text(""), Text(_look(e), "dim"))
@@ -162,9 +169,22 @@ def _now(card: Card) -> str:
         return ""
     d = _decimals(card)
     runs = f"{screen.many(e.runs, 'run')}, raw mean {screen.fixed(e.raw, d)}"
-    expected = f" · expected {screen.fixed(e.expect, d)}" if e.expect is not None else ""
     p = f" · P(a gain) {screen.chance(card.row.p_real)}" if card.row.p_real is not None else ""
-    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){p}{expected}"
+    return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){p}"
+
+
+def _expected(card: Card) -> str:
+    """What its agent foretold, and how its agent's forecasts come true."""
+    e = card.experiment
+    said = [f"a change of {screen.signed(e.expect, _decimals(card))}"] if e.expect is not None else []
+    said += [f"better with P {screen.chance(e.expect_p)}"] if e.expect_p is not None else []
+    known = card.calibration
+    habit = habits(known)
+    if said and habit:
+        said.append(f"over {known.n} of {screen.clean(e.agent)}'s: they {habit}")
+    if said and known.np >= ENOUGH and known.brier is not None:
+        said.append(f"Brier score {known.brier:.2f} (0.25: guessing)")
+    return " · ".join(said)
 
 
 def _children(card: Card) -> str:
@@ -219,11 +239,11 @@ def plain(card: Card) -> dict[str, Any]:
     row.pop("rank")
     more = {
         name: getattr(e, name)
-        for name in ("origin", "stage", "parent", "base", "submitted", "hypothesis", "expect", "reason", "same_as", "parent_m",
+        for name in ("origin", "stage", "parent", "base", "submitted", "hypothesis", "expect", "expect_p", "reason", "same_as", "parent_m",
                      "steps", "params_m", "tokens_s", "created", "judged_at", "patch")
     }  # fmt: skip
     return row | more | {
         "stack_of": json.loads(e.stack_of) if e.stack_of else None,
         "children": card.children, "cost_tokens": card.tokens, "cost_usd": card.usd,
-        "measurements": [asdict(r) for r in card.runs],
+        "measurements": [asdict(r) for r in card.runs], "flags": [{"agent": who, "why": why} for who, why in card.flags],
     }  # fmt: skip

@@ -14,12 +14,13 @@ from typing import Any
 from swarm import clock, slots
 from swarm.agents import kind
 from swarm.agents.clients import Recipe, recipes
-from swarm.cli import machine, spawned, tasks, wishes
+from swarm.cli import machine, roles, spawned, tasks, wishes
 from swarm.cli.places import newest, rows
 from swarm.cli.spawned import End
 from swarm.config import Config, Stop, Task, load
 from swarm.errors import SwarmError, UsageError
 from swarm.research.campaign import elapsed
+from swarm.research.roles import EXPERIMENTER
 from swarm.runner import sandbox
 from swarm.workspace import Workspace
 
@@ -50,6 +51,7 @@ class Asked:
     yes_really: bool = False
     control: float | None = None
     source: str = "best"
+    roles: str | None = None
 
 
 def run(workspace: Workspace, asked: Asked) -> None:
@@ -91,17 +93,11 @@ def run(workspace: Workspace, asked: Asked) -> None:
         "spawn", task=task.model_dump(mode="json"), agents=agents, slots=lent, stop=end.stop.model_dump(), policy=policy,
         name=asked.name, force=asked.force, **({"source": asked.source} if asked.source != "best" else {}),
     )  # fmt: skip
+    notes += roles.lines(agents)
     plan = spawned.Plan(
-        task,
-        agents,
-        lent,
-        end,
-        str(policy["sandbox"]),
-        notes,
-        workspace,
-        config.gpu_price,
+        task, agents, lent, end, str(policy["sandbox"]), notes, workspace, config.gpu_price,
         float(policy.get("control") or 0),
-    )
+    )  # fmt: skip
     print("\n".join(spawned.lines(plan, answer, clock.now(), time.monotonic() - began)))
 
 
@@ -196,6 +192,8 @@ def deal(
     chosen = asked.program or config.program
     programs = tasks.chosen(workspace, task, chosen) if chosen else tasks.programs(workspace, task)
     used = names_in_use(workspace)
+    asked_roles = roles.parse(asked.roles)
+    wish = roles.experimenters(wish, asked_roles.get(EXPERIMENTER))
     dealt: list[dict[str, Any]] = []
     words, readers = [], 0
     for name, word, own in slots.deal(wish, ids, prefix, used):
@@ -216,6 +214,11 @@ def deal(
             | ({"programs": several} if several else {})
         )
         words.append(word)
+    sorts = {word: agent["kind"] for word, agent in zip(words, dealt, strict=True)}
+    for name, word, role in roles.others(asked_roles, wish, sorts, [*used, *(a["name"] for a in dealt)]):
+        sort, options = kind_of(word, asked, config, prefix)
+        reads = roles.program(workspace, role)
+        dealt.append({"name": name, "kind": sort, "options": options, "program": reads, "slot": None, "role": role})
     wishes.check(asked.model, words)
     if rights(asked) and not any(agent["kind"] in CLIENTS for agent in dealt):
         raise UsageError("--permissions and --interactive are of claude and codex, and none is among these agents.")

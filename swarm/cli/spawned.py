@@ -235,7 +235,8 @@ def _table(plan: Plan) -> list[str]:
     for agent in people:
         slot = agent.get("slot")
         look = f"swarm attach {agent['name']}" if tmux else ""
-        place = "pool" if slot is None else str(slot)
+        own = "—" if agent.get("role") else "pool"  # who only reads has no use for one
+        place = own if slot is None else str(slot)
         out.append(f"  {agent['name']:<{width}}{place:<6}{agent.get('program') or '—':<{column}}{look}".rstrip())
     return out
 

@@ -19,6 +19,7 @@ from swarm.cli.doing import now
 from swarm.cli.figures import clock as hour
 from swarm.cli.figures import span
 from swarm.research.experiment import NO_WORKERS
+from swarm.research.roles import EXPERIMENTER
 from swarm.views import AgentRow, Row, Snapshot, look
 from swarm.workspace import Workspace
 
@@ -56,6 +57,7 @@ def draw(s: Snapshot, width: int = screen.WIDTH, host: str = "") -> RenderableTy
         ("gpus" if s.device == "gpu" else "cores", _machine(s), ""),
         ("ideas", _ideas(s), ""),
         ("blanks", _blanks(s), ""),
+        ("backlog", _backlog(s), ""),
         ("money", _money(s), ""),
         ("plateau", plateau.line(s.plateau, _decimals(s), clock.now()) if s.plateau else "", ""),
         ("control", _control(s) if s.control else "", ""),
@@ -217,6 +219,13 @@ def _blanks(s: Snapshot) -> str:
     )
 
 
+def _backlog(s: Snapshot) -> str:
+    """`12 ideas, 58 % of them never tried · swarm idea list`."""
+    total = sum(s.ideas.values())
+    left = s.ideas.get("open", 0) + s.ideas.get("claimed", 0)
+    return f"{screen.many(total, 'idea')}, {100 * left / total:.0f} % never tried · swarm idea list" if total else ""
+
+
 def _money(s: Snapshot) -> str:
     hours = f"{s.slot_seconds / 3600:.{0 if s.slot_seconds > 36000 else 1}f} {'GPU' if s.device == 'gpu' else 'core'}-h"
     if s.gpu_price is not None and s.device == "gpu":
@@ -252,7 +261,11 @@ def _agents(s: Snapshot, width: int) -> list[RenderableType]:
         table.add_column(name, justify="left" if name == heads[-1] else "right", no_wrap=True, min_width=most)
     for a, row in zip(shown, rows, strict=False):
         slots = ",".join(a.slots) or (
-            "—" if a.kind in NO_WORKERS or a.state == "stopped" else "idle" if a.idles else "pool"
+            "—"
+            if a.kind in NO_WORKERS or a.state == "stopped" or a.role != EXPERIMENTER
+            else "idle"
+            if a.idles
+            else "pool"
         )
         table.add_row(f"  {screen.shorter(screen.clean(a.name), 18)}", slots, now(a, s.at, s.device), *row)
     rest = [Text(f"  … and {len(shown) - MOST} more", "dim")] if len(shown) > MOST else []

@@ -13,10 +13,12 @@ def run(
     expect: float | None = None,
     wait: bool = False,
     on: str | None = None,
+    p: float | None = None,
+    idea: int | None = None,
 ) -> None:
     """Queue it and show the recorded change; with `wait` go on to wait for news."""
     client = agent()
-    more = {"on": on} if on else {}
+    more = {name: value for name, value in (("on", on), ("p", p), ("idea", idea)) if value is not None}
     answer = client.post("submit", description=message, hypothesis=hypothesis, expect=expect, **more)
     print(
         f"{answer['experiment']} is queued. Your worktree is back at what you build on; room for {answer['room']} more."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm.coordinator import pollinate, promote
+from swarm.coordinator import pollinate, promote, rights
 from swarm.coordinator.planting import put_on_tip
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
@@ -16,6 +16,7 @@ def adopt(w: World, name: str, what: str) -> dict[str, Any]:
 
     Raises Refused for anything else, KeyError for what is nothing here.
     """
+    rights.check(w, name, "adopt")
     agent = w.agent(name)
     if w.campaign.state != "searching" or agent.state not in LIVE:
         raise Refused("nothing can be adopted now: the campaign is not searching.", "See: status.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from swarm.coordinator import program
+from swarm.coordinator import idea, predict, program, rights
 from swarm.coordinator.planting import mend, put_on_tip
 from swarm.coordinator.submit import constants_file, room
 from swarm.coordinator.world import World
@@ -32,6 +32,7 @@ def contact(
     that the caller has heard (0: none); what came later is told again. None: what is given away (due or final) is heard.
     """
     mend(w, [name])
+    idea.heard_of(w, name)
     if heard is not None:
         hear(w, name, heard)
     agent = w.agent(name)
@@ -63,7 +64,7 @@ def _answer(
         "stop": over, "why": (w.campaign.why_ended or _ended(w, name)) if over else "", "room": free, "tip": agent.tip,
         "base": agent.base, "flying": flying, "news": [line for e in events if (line := _line(w, e))] + asides,
         "results": [_result(w, e) for e in events if e.kind == "judged"],
-        "seq": _last(w, events),
+        "seq": _last(w, events), **({} if rights.measures(agent) else {"reads": True}),
     }  # fmt: skip
 
 
@@ -186,7 +187,7 @@ def _result(w: World, e: Event) -> dict[str, Any]:
         "experiment": x.id, "verdict": x.verdict, "score": shown.raw, "estimate": shown.estimate, "delta": data.get("delta"),
         "p": x.p_better, "reason": (x.reason or "")[:2000], "noise": w.beliefs.spread(shown.klass or w.home),
         "stderr": shown.stderr, "runs": shown.runs, "same_as": x.same_as,
-        "description": x.description,
+        "description": x.description, "foretold": predict.told(w, x),
     }  # fmt: skip
 
 

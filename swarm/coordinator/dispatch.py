@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import blanks, confirm, control, house, seeding, sound, stacks
+from swarm.coordinator import blanks, confirm, control, house, predict, seeding, sound, stacks
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -138,7 +138,7 @@ def head(w: World, slot: Slot, agent: Agent) -> Run | None:
         queued = [e for e in w.unfinished(agent.name) if e.stage == "queued"]
         if not queued:
             return None
-        e = next((q for q in queued if q.origin == "stack"), queued[0])
+        e = next((q for q in queued if q.origin == "stack"), None) or predict.first(w, queued)
         agent = w.agent(agent.name)
         tip = _parent(w, e, agent)
         if not w.beliefs.losses(tip, slot.klass) and not confirm.hopeless(w, tip, slot.klass):

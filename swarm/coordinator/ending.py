@@ -68,7 +68,7 @@ def budgets(w: World) -> bool:
 
 
 def _nobody_left(w: World) -> str | None:
-    left = [a for a in w.agents(*LIVE) if a.kind not in NO_WORKERS and not w.idles(a)]
+    left = [a for a in w.agents(*LIVE) if w.works(a)]
     return None if left else "every agent has come to its own end"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarm.coordinator import rights
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 
@@ -16,8 +17,7 @@ def note(w: World, name: str | None, text: str) -> dict[str, Any]:
 
     Raises Refused for an empty one, and for one more than AT_ONCE since the agent's last submission.
     """
-    if name is not None:
-        w.agent(name)
+    agent = None if name is None else w.agent(name)
     kept = text.strip()[:LONGEST]
     if not kept:
         raise Refused("a note without a word.", "Write what you found out, in a sentence or two.", 422)
@@ -26,7 +26,7 @@ def note(w: World, name: str | None, text: str) -> dict[str, Any]:
     )  # fmt: skip
     if there is not None:
         return {"note": int(there)}
-    if name is not None and _since_submission(w, name) >= AT_ONCE:
+    if agent is not None and rights.written(w, agent, "noted") >= AT_ONCE:
         raise Refused(
             f"{AT_ONCE} notes since your last experiment.", "Try one of them: edit, then submit. Then note on.", 409
         )
@@ -35,11 +35,3 @@ def note(w: World, name: str | None, text: str) -> dict[str, Any]:
         w.ledger.add("notes", id=ident, campaign=w.campaign.id, agent=name, text=kept, at=w.now)
         w.say("noted", name, None, note=ident)
     return {"note": ident}
-
-
-def _since_submission(w: World, name: str) -> int:
-    sql = (
-        "SELECT COUNT(*) FROM events WHERE agent=? AND campaign=? AND kind='noted' AND seq > (SELECT COALESCE(MAX(seq), 0) "
-        "FROM events WHERE agent=? AND campaign=? AND kind='submitted')"
-    )
-    return int(w.ledger.value(sql, name, w.campaign.id, name, w.campaign.id))

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from swarm.coordinator import idea
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
-from swarm.research import constraints, hypotheses
+from swarm.research import constraints, hypotheses, roles
 from swarm.research.constants import Constant, constants
 from swarm.research.constraints import Rules
 from swarm.research.experiment import Agent
@@ -102,6 +103,7 @@ def _texts(w: World, agents: Iterable[Agent]) -> dict[str, str]:
             found[f"{agent.program}.md"] = program_of(w, agent)[0]
             continue
         others = w.ledger.all(Agent, "WHERE campaign=? AND program>'' ORDER BY rowid", w.ground)  # the control's too
+        others = [a for a in others if not str(a.program).startswith(roles.FOLDER)]
         found |= {f"{a.program}.md": program_of(w, a)[0] for a in others}
         if not others:
             found |= {name: text for name, text in [_file(w, None)] if text}
@@ -162,24 +164,23 @@ def _on_gpu(w: World) -> bool:
 
 
 def next_idea(w: World, agent: Agent) -> str:
-    """`H3: …`, the entry under # Hypotheses that this agent is to try next; empty when there is none."""
+    """`H3: …`, the entry under # Hypotheses that this agent is to try next, and holds from now on; empty when there is none."""
     if not agent.program:
         return ""
     entries = hypotheses.read(program_of(w, agent)[0])
-    if not entries:
+    if not entries and not idea.any_listed(w):
         return ""
     sharers = [a.name for a in w.agents(*LIVE) if a.program == agent.program]
     rank = sharers.index(agent.name) if agent.name in sharers else 0
-    number = hypotheses.deal(entries, _tried(w), rank, len(sharers))
+    number = idea.next_of(w, agent, entries, rank, len(sharers), lambda: _tried(w))
     return f"H{number}: {entries[number - 1]}" if number else ""
 
 
-def _tried(w: World) -> set[str]:
-    """The hypotheses that experiments of this campaign name, as texts: numbers mean what they meant when it was submitted,
-    so a list that is edited or put in another order keeps its state."""
+def _tried(w: World, but: str = "") -> set[str]:
+    """The hypotheses that experiments of this campaign (`but` one) name, as texts: what was tried before a list had rows."""
     rows = w.ledger.rows(
         "SELECT program_hash, hypothesis, description FROM experiments WHERE campaign=? AND program_hash IS NOT NULL "
-        "AND (verdict IS NULL OR verdict NOT IN ('conflict', 'cancelled'))", w.campaign.id
+        "AND (verdict IS NULL OR verdict NOT IN ('conflict', 'cancelled')) AND id!=?", w.campaign.id, but
     )  # fmt: skip
     lists: dict[str, list[str]] = {}
     found = set()
@@ -190,3 +191,14 @@ def _tried(w: World) -> set[str]:
             if 0 < number <= len(lists[digest]):
                 found.add(lists[digest][number - 1])
     return found
+
+
+def named(w: World, agent: Agent, ident: str, *words: str | None) -> list[int]:
+    """The rows of the backlog that these words, of the experiment `ident`, name as entries of the agent's list. A number means what it meant in the
+    edition that the agent was told, so a list that is edited or put in another order keeps its state. In a transaction."""
+    numbers = hypotheses.named(*words)
+    text = w.ledger.value("SELECT text FROM programs WHERE hash=?", agent.program_hash) if numbers else None
+    entries = hypotheses.read(str(text)) if text else []
+    meant = [entries[n - 1] for n in sorted(numbers) if 0 < n <= len(entries)]
+    rows = idea.listed(w, entries, f"{agent.program}.md", lambda: _tried(w, ident)) if meant else {}
+    return [rows[text].id for text in meant if rows[text].state in ("open", "claimed")]

@@ -11,6 +11,7 @@ from swarm.coordinator.planting import plant, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused
+from swarm.research import roles
 from swarm.research.experiment import NO_WORKERS, Agent
 
 PLACE = re.compile(r"(?:gpu|cpu)([A-Za-z0-9._-]+)")
@@ -38,17 +39,14 @@ def replace(
     if done is not None and done.kind == kind:
         _settle(w, done.name)
         return _answer(w, old, done.name)
-    _may(w, old, done)
+    _may(w, old, done, kind)
     fresh = name or _name(w, old, kind)
     if w.ledger.agent(w.campaign.id, fresh) is not None:
         raise Refused(f"{fresh} is there already.", "Say it again.")
     wish: dict[str, Any] = {
-        "name": fresh,
-        "kind": kind,
-        "options": options or {},
-        "program": program or old.program,
-        "stop": stop,
-    }
+        "name": fresh, "kind": kind, "options": options or {}, "program": program or old.program, "stop": stop,
+        "role": roles.role_of(old.options),
+    }  # fmt: skip
     wish["programs"] = [] if program else plateau.choices(w, old.name)
     together = len([a for a in w.agents(*LIVE) if a.kind == kind and a.name != old.name]) + 1
     w.kinds(kind).check({**wish["options"], **({"together": together} if together > 1 else {})})
@@ -76,11 +74,14 @@ def whom(w: World, who: str, kind: str) -> Agent:
     return agent
 
 
-def _may(w: World, old: Agent, done: Agent | None) -> None:
+def _may(w: World, old: Agent, done: Agent | None, kind: str) -> None:
     if w.campaign.state not in ("baseline", "searching"):
         raise Refused("the campaign is over: there is nobody to replace.", "swarm resume --hours 2 goes on with it.")
     if old.kind in NO_WORKERS or w.idles(old):
         raise Refused(f"{old.name} has no GPU of its own.", "swarm status shows who works where.")
+    role = roles.role_of(old.options)
+    if not roles.able(role, kind):
+        raise Refused(f"{old.name} is a {role}, which a {kind} cannot be.", f"It can be: {', '.join(roles.ABLE)}")
     if done is not None:
         raise Refused(f"{old.name} was replaced by {done.name}.", f"That one then: swarm replace {done.name} --with …")
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from swarm.coordinator import program
 from swarm.coordinator.world import World
+from swarm.ledger import backlog, pages
 from swarm.research.experiment import Agent
 from swarm.research.judging import detectable
 
 DIFF = 6_000  # characters of the best one's change
 NOTES = 8  # findings of others
 FALLEN = 4  # experiments that did not hold
+PAGES = 10  # of the notebook, by name
 
 
 def scene(w: World, name: str) -> dict[str, Any]:
@@ -89,4 +91,14 @@ def _findings(w: World, agent: Agent) -> list[str]:
         "SELECT id, SUBSTR(description, 1, 2000) FROM experiments WHERE campaign=? AND dropped=1 ORDER BY rowid DESC LIMIT ?",
         w.campaign.id, FALLEN,
     )  # fmt: skip
-    return said + [f"{ident} looked good and did not hold when measured again: {text}" for ident, text in fallen]
+    said += [f"{ident} looked good and did not hold when measured again: {text}" for ident, text in fallen]
+    return said + _written(w)
+
+
+def _written(w: World) -> list[str]:
+    """What there is to read beside: the notebook's pages by name, and how many ideas wait."""
+    names = [page.name for page in pages.listed(w.ledger, w.campaign.id)]
+    waiting = backlog.counts(w.ledger, w.campaign.id).of.get("open", 0)
+    found = [f"the notebook has pages about {', '.join(names[:PAGES])}"] if names else []
+    some = "1 idea of the backlog waits" if waiting == 1 else f"{waiting} ideas of the backlog wait"
+    return found + ([f"{some} for somebody (ideas, idea_claim)"] if waiting else [])

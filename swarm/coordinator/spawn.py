@@ -12,7 +12,7 @@ from swarm.coordinator.planting import branch, plant
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
-from swarm.research import pollination
+from swarm.research import pollination, roles
 from swarm.research.constants import constants
 
 LOOKED_AT = 300  # kept experiments, when new agents begin on different ones
@@ -41,6 +41,7 @@ def spawn(
         _same_task(w, wanted)
         _free(w, agents, slots)
     for agent in agents:
+        _able(agent)
         together = _together(w, running, agents, agent["kind"])
         if not _idle(agent):
             w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
@@ -88,6 +89,19 @@ def _not_authors(agents: list[dict[str, Any]]) -> None:
     taken = sorted({a["name"] for a in agents} & {"you", house.NAME})
     if taken:
         raise Refused(f"no agent can be called {', '.join(taken)}.", "Call it something else.", 422)
+
+
+def _able(wish: dict[str, Any]) -> None:
+    """Raises Refused for a role that this kind of agent cannot have, or that has no use for a GPU of its own."""
+    role = wish.get("role") or roles.EXPERIMENTER
+    if (wish.get("options") or {}).get("role"):
+        raise Refused(
+            f"{wish['name']}: a role is no option of its kind.", "swarm spawn --roles experimenter:6,analyst:1"
+        )
+    if not roles.able(role, wish["kind"]):
+        raise Refused(f"a {wish['kind']} cannot be a {role}.", f"It can be: {', '.join(roles.ABLE)}")
+    if not roles.measures(role) and (wish.get("slot") is not None or wish.get("slots")):
+        raise Refused(f"{wish['name']} is a {role} and has no use for a GPU.", "Give it to an experimenter.")
 
 
 def _idle(wish: dict[str, Any]) -> bool:
@@ -230,7 +244,8 @@ def options_of(w: World, wish: dict[str, Any]) -> dict[str, Any]:
     """An agent's options as its row holds them: its own end among them."""
     stop = Stop.model_validate(wish.get("stop") or {})
     own = {} if stop.empty else {"stop": {**asdict(ending.ending_of(stop, w.now)), "from": hours.searched(w)}}
-    return {**(wish.get("options") or {}), **own}
+    role = {"role": wish["role"]} if wish.get("role") not in (None, roles.EXPERIMENTER) else {}
+    return {**(wish.get("options") or {}), **own, **role}
 
 
 def _settle(w: World, names: list[str]) -> None:

@@ -17,13 +17,17 @@ from swarm.coordinator import (
     control,
     dispatch,
     ending,
+    flag,
     grid,
+    idea,
     note,
+    notebook,
     once,
     plateau,
     pollinate,
     promote,
     recover,
+    remeasure,
     replace,
     resume,
     scene,
@@ -210,8 +214,10 @@ class Story:
         hypothesis: str | None = None,
         expect: float | None = None,
         on: str | None = None,
+        p: float | None = None,
+        idea: int | None = None,
     ) -> dict[str, Any]:
-        return self._do(_agents(submit.submit), agent, description, hypothesis, expect, on)
+        return self._do(_agents(submit.submit), agent, description, hypothesis, expect, on, p, idea)
 
     def submit_values(self, agent: str, values: dict[str, str], description: str | None = None) -> dict[str, Any]:
         return self._do(_agents(submit.submit_values), agent, values, description)
@@ -231,6 +237,25 @@ class Story:
     def note(self, agent: str | None, text: str) -> dict[str, Any]:
         """`agent` None: a person's note."""
         return self._do(note.note, agent, text)
+
+    def idea_add(self, agent: str | None, **said: Any) -> dict[str, Any]:
+        """`agent` None: a person's idea; so with `idea_done` and `improve`."""
+        return self._do(idea.add, agent, **said)
+
+    def idea_claim(self, agent: str, ident: int | None = None) -> dict[str, Any]:
+        return self._do(idea.claim, agent, ident)
+
+    def idea_done(self, agent: str | None, ident: int, **said: Any) -> dict[str, Any]:
+        return self._do(idea.done, agent, ident, **said)
+
+    def improve(self, agent: str | None, **said: Any) -> dict[str, Any]:
+        return self._do(notebook.improve, agent, **said)
+
+    def flag(self, agent: str, experiment: str, why: str) -> dict[str, Any]:
+        return self._do(flag.flag, agent, experiment, why)
+
+    def remeasure(self, agent: str, experiment: str, why: str) -> dict[str, Any]:
+        return self._do(remeasure.remeasure, agent, experiment, why)
 
     def contact(
         self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
-from swarm.coordinator import control, program
+from swarm.coordinator import control, echo, program, rights
+from swarm.coordinator import idea as ideas
 from swarm.coordinator.planting import branch, mend, put_on_tip
 from swarm.coordinator.promote import find
 from swarm.coordinator.world import LIVE, World
 from swarm.errors import Refused, SwarmError
-from swarm.ledger import search
 from swarm.ledger.ledger import Error as LedgerError
 from swarm.research.constants import changes, kind_of, with_values
 from swarm.research.experiment import Agent, Experiment
@@ -22,6 +23,16 @@ PATCH = 20_000  # characters of a diff told back
 READY = 2  # proposals that wait for an idle slot
 
 
+@dataclass(frozen=True)
+class Foretold:
+    """What an agent says of a change before it is measured: the change of the score, the chance that it is better; and the
+    idea that it tries."""
+
+    change: float | None = None
+    chance: float | None = None
+    idea: int | None = None
+
+
 def submit(
     w: World,
     name: str,
@@ -29,10 +40,14 @@ def submit(
     hypothesis: str | None = None,
     expect: float | None = None,
     on: str | None = None,
+    p: float | None = None,
+    idea: int | None = None,
 ) -> dict[str, Any]:
-    """Queue the agent's editable files as one change against what its worktree stands on, or against `on`.
+    """Queue the agent's editable files as one change against what its worktree stands on, or against `on`. `expect`: the
+    change of the score that it expects, `p`: the probability that it is better; `idea`: whose try it is.
 
-    Raises Refused: nothing changed, queue full, other files touched, campaign over, `on` is nothing to build on.
+    Raises Refused: nothing changed, queue full, other files touched, campaign over, `on` is nothing to build on, the idea is
+    another agent's or over.
     """
     if mend(w, [name]):
         raise Refused(
@@ -41,13 +56,16 @@ def submit(
         )
     agent = _may_submit(w, name)
     against = _against(w, on)
+    if idea is not None:
+        ideas.may_try(w, name, idea)
     base = w.commit_of(agent.base)
     trees = w.worktrees
     _restored(w, agent, base)
     files = trees.editable(name)
     program.check(w, agent, w.commit_of(against or agent.base), files)
     head = trees.head(name)
-    answer = queue(w, agent, files, description, hypothesis, expect, against)
+    foretold = Foretold(expect, p, idea)
+    answer = queue(w, agent, files, description, hypothesis, foretold, against)
     edited = ""
     try:
         # the ledger's word: the branch in the hub may be the agent's own doing
@@ -77,7 +95,7 @@ def submit_values(w: World, name: str, values: dict[str, str], description: str 
     files = {p: w.hub.read(w.commit_of(agent.tip), p) for p in w.task.edit}
     changed = {**files, path: after.encode()}
     program.check(w, agent, w.commit_of(agent.tip), changed)
-    return queue(w, agent, changed, told, None, None)
+    return queue(w, agent, changed, told, None)
 
 
 def constants_file(w: World, tip: str) -> tuple[str, str]:
@@ -90,6 +108,7 @@ def constants_file(w: World, tip: str) -> tuple[str, str]:
 
 
 def _may_submit(w: World, name: str) -> Agent:
+    rights.check(w, name, "submit")
     agent = w.agent(name)
     if w.campaign.state not in ("baseline", "searching") or agent.state not in LIVE:
         raise Refused("the campaign is over: nothing more is taken.", "Stop here.")
@@ -109,6 +128,8 @@ def limit(w: World, agent: Agent) -> int:
 
 
 def room(w: World, agent: Agent) -> int:
+    if not rights.measures(agent):
+        return rights.room(w, agent)
     flying = [e for e in w.unfinished(agent.name) if e.origin == "submit"]
     if w.idles(agent):  # one is always ready, and little is out of date when a slot is free at last
         return READY - len([e for e in flying if e.stage == "queued"])
@@ -145,7 +166,7 @@ def queue(
     files: dict[str, bytes],
     description: str,
     hypothesis: str | None,
-    expect: float | None,
+    foretold: Foretold = Foretold(),
     on: str | None = None,
 ) -> dict[str, Any]:
     """Objects first, then the row, then the ref; a crash in between loses nothing that was acknowledged.
@@ -168,18 +189,22 @@ def queue(
     with w.ledger.tx():
         w.ledger.add(
             "experiments", id=ident, campaign=w.campaign.id, agent=agent.name, origin="submit", stage="queued",
-            kind=_kind(w, base, files), description=text, hypothesis=(hypothesis or "")[:DESCRIPTION] or None, expect=expect,
-            base=against, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
+            kind=_kind(w, base, files), description=text, hypothesis=(hypothesis or "")[:DESCRIPTION] or None,
+            expect=foretold.change, expect_p=foretold.chance, base=against, submitted=commit, tree=w.hub.tree(commit), patch=patch, lines=w.hub.lines(base, commit),
             program_hash=agent.program_hash, created=w.now,
         )  # fmt: skip
         control.unheard(w, ident)
         w.pin(f"refs/submitted/{ident}", commit)
         w.set_agent(agent.name, state="thinking")
         w.say("submitted", agent.name, ident, description=text)
+        for row in (
+            [foretold.idea] if foretold.idea is not None else program.named(w, agent, ident, hypothesis, description)
+        ):
+            ideas.tried(w, agent.name, ident, row)
     return {
         "experiment": ident,
         "diff": patch[:PATCH],
-        "notes": [] if w.policy.apart else _known(w, ident, w.hub.tree(commit)) + _similar(w, ident),
+        "notes": [] if w.policy.apart else _known(w, ident, w.hub.tree(commit)) + echo.notes(w, ident),
         "room": room(w, agent),
     }
 
@@ -205,11 +230,7 @@ def _kind(w: World, base: str, files: dict[str, bytes]) -> str:
 
 def _known(w: World, ident: str, tree: str) -> list[str]:
     twin = w.ledger.one(Experiment, "WHERE campaign=? AND tree=? AND id!=? ORDER BY rowid", w.campaign.id, tree, ident)
-    return [f"the same file was submitted before, as {twin.id}: {twin.verdict or 'not judged yet'}"] if twin else []
-
-
-def _similar(w: World, ident: str) -> list[str]:
-    """Earlier experiments much like this one, with their results. Told, never a reason to refuse."""
-    if w.beside:
+    if twin is None:
         return []
-    return [f"similar: {search.told(f, w.campaign.better)}" for f in search.similar(w.ledger, ident)]
+    came = twin.verdict or ("the task as given" if twin.origin == "baseline" else "not judged yet")
+    return [f"the same file was submitted before, as {twin.id}: {came}"]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from swarm.coordinator import rights
 from swarm.coordinator.world import World
 from swarm.errors import Refused
 from swarm.repo import plainly
@@ -31,6 +32,8 @@ def turn(
             _book(w, name, tokens, usd, experiments)
             if turn is not None:
                 w.set_agent(name, turns=turn)
+                if not rights.measures(agent):
+                    w.say("turned", name, turn=turn)
         if plan is not None:
             _login(w, agent, "plan" if plan else "key")
         if state == "limited":

@@ -15,7 +15,7 @@ from swarm.coordinator.beliefs import Beliefs, Rules
 from swarm.ledger.ledger import Ledger
 from swarm.ports import AgentKind, Executor, Sessions
 from swarm.repo import Hub, Worktrees
-from swarm.research import hardware
+from swarm.research import hardware, roles
 from swarm.research.experiment import NO_WORKERS, Agent, Campaign, Experiment, Slot
 from swarm.research.judging import Belief
 from swarm.workspace import Workspace
@@ -206,7 +206,9 @@ class World:
         return '"idle": true' in agent.options
 
     def slots_of(self, agent: Agent) -> list[Slot]:
-        """Its own, else the pool that it shares; any for one that idles."""
+        """Its own, else the pool that it shares; any for one that idles, none for one that submits nothing."""
+        if not roles.measures(roles.role_of(agent.options)):
+            return []
         slots = self.slots()
         if self.idles(agent):
             return slots
@@ -218,10 +220,12 @@ class World:
         if not slots or slots[0].agent == agent.name or self.idles(agent):
             return max(1, len(slots))
         owners = {s.agent for s in self.slots() if s.agent}
-        sharers = [
-            a for a in self.agents(*LIVE) if a.kind not in NO_WORKERS and a.name not in owners and not self.idles(a)
-        ]
+        sharers = [a for a in self.agents(*LIVE) if a.name not in owners and self.works(a)]
         return max(1, -(-len(slots) // max(1, len(sharers))))
+
+    def works(self, agent: Agent) -> bool:
+        """Whether it is one of those whose experiments the campaign is for: no person, none that idles or only reads."""
+        return agent.kind not in NO_WORKERS and not self.idles(agent) and roles.measures(roles.role_of(agent.options))
 
     def commit_of(self, experiment: str) -> str:
         """The commit as measured. Raises KeyError when it was never bound."""
@@ -268,6 +272,10 @@ class World:
 
     def set_experiment(self, ident: str, **values: Any) -> None:
         self.ledger.change("experiments", {"id": ident}, **values)
+        if values.get("verdict"):
+            from swarm.coordinator import aftermath  # it is about worlds, too
+
+            aftermath.judged(self, ident)
 
     def unfinished(self, agent: str) -> list[Experiment]:
         """What an agent has in flight, in order; its stacks too."""

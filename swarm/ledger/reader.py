@@ -106,8 +106,17 @@ class Reader:
         """What was built on it, the oldest first."""
         return [i for (i,) in self.db.execute("SELECT id FROM experiments WHERE parent=? LIMIT ?", (experiment, most))]
 
+    def flags(self, experiment: str) -> list[tuple[str, str]]:
+        """Who had doubts about an experiment, and why; the oldest first."""
+        campaign = self.value("SELECT campaign FROM experiments WHERE id=?", experiment)
+        sql = (
+            "SELECT agent, json_extract(data, '$.why') FROM events WHERE campaign=? AND kind='flagged' AND experiment=? "
+            "ORDER BY seq LIMIT 10"
+        )
+        return [(str(who), str(why)) for who, why in self.rows(sql, campaign, experiment)]
+
     def figure(self, campaign: int, name: str) -> Any:
-        """What the coordinator computed last for screens; None when nothing was."""
+        """What the coordinator computed last under this name; None where it did not."""
         text = self.value("SELECT value FROM figures WHERE campaign=? AND name=?", campaign, name)
         return None if text is None else json.loads(text)
 

@@ -5,7 +5,7 @@
     2. No warm-up.
 
 The n-th entry is H<n>, whatever number stands before it. An experiment names it in its hypothesis or its description,
-and from then on it counts as tried: that is all the state there is.
+and from then on it counts as tried. Who holds which, and what came of it, is in the backlog (research/ideas.py).
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ def named(*texts: str | None) -> set[int]:
     return {int(number) for text in texts if text for number in NAMED.findall(text)}
 
 
-def deal(entries: Sequence[str], tried: Collection[str], rank: int, of: int) -> int | None:
-    """The number (from 1) of the entry that the agent `rank` (from 0) of `of` is to try next; None when all are tried.
+def deal(entries: Sequence[str], taken: Collection[str], rank: int, of: int) -> int | None:
+    """The number (from 1) of the entry that the agent `rank` (from 0) of `of` is to try next; None when all are `taken`:
+    tried, or held by another agent.
 
     Each agent has every `of`-th one, in order, so no two begin with the same. One that has tried all of its own takes the
     last that is left of the others': whoever it belongs to comes to that one last.
     """
-    left = [n for n, text in enumerate(entries, 1) if text not in tried]
+    left = [n for n, text in enumerate(entries, 1) if text not in taken]
     own = [n for n in left if (n - 1) % max(1, of) == rank % max(1, of)]
     if own:
         return own[0]

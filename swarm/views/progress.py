@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from swarm import procs
+from swarm.ledger.backlog import counts
 from swarm.ledger.reader import Reader, Tally
 from swarm.research.campaign import elapsed
 from swarm.research.experiment import Agent, Campaign, Event, Promotion, Slot
 from swarm.research.judging import detectable
 from swarm.research.noise import Noise, pooled
+from swarm.research.roles import EXPERIMENTER, role_of
 from swarm.views.gains import Gains, gains
 from swarm.views.ranking import JUDGED, Blanks, Judge, Row, real, verdicts
 from swarm.workspace import Workspace
@@ -54,6 +57,7 @@ class AgentRow:
     stuck: Stuck | None = None
     tokens: int = 0
     usd: float | None = None  # None where nobody said
+    role: str = EXPERIMENTER
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Snapshot:
     blanks: Blanks = field(default_factory=Blanks)  # not among the kept, discarded and crashed above
     control: dict[str, Any] | None = None  # a tuner alone against the swarm at equal slot-seconds (research/control.py)
     plateau: dict[str, Any] | None = None  # since when best gains less than the noise; None once it gains again
+    ideas: Mapping[str, int] = field(default_factory=dict)  # of the backlog, by state
+    calibration: Mapping[str, Any] = field(default_factory=dict)  # by agent: see research/calibration.py
 
 
 def alive(workspace: Workspace) -> bool:
@@ -168,6 +174,7 @@ def snapshot(reader: Reader, now: float, alive: bool) -> Snapshot:
             pool=tuple(g for g in going if g.slot not in owned), problems=_problems(reader, campaign, at),
             exact=bool(known and known.exact), noise=told, effects=reader.figure(campaign.id, "effects"), gains=gains(reader, campaign),
             control=reader.figure(campaign.id, "control"), plateau=_plateau(reader, campaign, standing),
+            ideas=counts(reader, campaign.id).of, calibration=reader.figure(campaign.id, "calibration") or {},
         )  # fmt: skip
 
 
@@ -239,7 +246,7 @@ def _agents(
                 sum(t.count for t in tallies if t.agent == agent.name and t.verdict == "keep"),
                 reader.best_of(campaign, agent.name), behind == 0, agent.name in rebasing, behind,
                 '"idle": true' in agent.options, Stuck(*stuck[agent.name]) if agent.name in stuck else None,
-                *costs.get(agent.name, (0, None)),
+                *costs.get(agent.name, (0, None)), role_of(agent.options),
             )
         )  # fmt: skip
     return rows
@@ -254,7 +261,7 @@ def _behind(reader: Reader, campaign: Campaign, agent: Agent, order: list[str]) 
 
 def _problems(reader: Reader, campaign: Campaign, at: float) -> tuple[Problem, ...]:
     """What went wrong in the last hour, the newest last."""
-    events = reader.events(campaign.id, ("lost", "machine", "agent"), 3 * PROBLEMS)
+    events = reader.events(campaign.id, ("lost", "machine", "agent", "flagged"), 3 * PROBLEMS)
     told = [Problem(e.at, text) for e in events if e.at > at - HOUR and (text := _problem(e))]
     return tuple(told[-PROBLEMS:])
 
@@ -266,6 +273,8 @@ def _problem(e: Event) -> str:
         return f"a run of {e.experiment} was lost ({why or 'no word'}) and is done again"
     if e.kind == "machine":
         return why
+    if e.kind == "flagged":
+        return f"{e.experiment} was flagged by {e.agent}: {why}"
     if data.get("state") == "crashed":
         return f"{e.agent} ended ({why}); it is started again"
     return f"{e.agent}: {why}" if "given up" in why or data.get("state") == "gave up" else ""

@@ -356,3 +356,13 @@ def test_totals_of_a_session_are_taken_apart(totals: frozenset[str]) -> None:
     assert [state.spent(n, c, totals) for n, c in ((5, 1.0), (8, 1.5))] == (
         [(5, 1.0), (3, 0.5)] if totals else [(5, 1.0), (8, 1.5)]
     )
+
+
+def test_who_submits_nothing_is_never_stuck(tmp_path: Path) -> None:
+    answers = [{"room": 1} for _ in range(turns.STUCK + 3)] + [{"stop": True}]
+    played = Played(tmp_path, [{}] * 9, answers, role="analyst")
+    assert played.status == 0
+    assert len(played.prompts) == turns.STUCK + 3
+    assert "the analyst among agents" in played.prompts[0][1]
+    assert not [text for _, text in played.prompts if "without a submission" in text or "call submit" in text]
+    assert played.slept == [] and len({session for session, _ in played.prompts[1:]}) == 1, "one session goes on"

@@ -91,9 +91,10 @@ class FakeStory:
         return self._verb("tell", agent=agent, text=text, request=request)
 
     def submit(
-        self, agent: str, description: str, hypothesis: str | None, expect: float | None, on: str | None
-    ) -> dict[str, Any]:
-        said = {"on": on} if on else {}
+        self, agent: str, description: str, hypothesis: str | None, expect: float | None, on: str | None,
+        p: float | None = None, idea: int | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        said = {name: value for name, value in (("on", on), ("p", p), ("idea", idea)) if value is not None}
         return self._verb("submit", agent=agent, description=description, hypothesis=hypothesis, expect=expect, **said)
 
     def turn(self, agent: str, **said: Any) -> dict[str, Any]:
@@ -113,6 +114,24 @@ class FakeStory:
 
     def scene(self, agent: str) -> dict[str, Any]:
         return self._verb("scene", agent=agent)
+
+    def idea_add(self, agent: str | None, **said: Any) -> dict[str, Any]:
+        return self._verb("idea_add", agent=agent, **said)
+
+    def idea_claim(self, agent: str, ident: int | None = None) -> dict[str, Any]:
+        return self._verb("idea_claim", agent=agent, ident=ident)
+
+    def idea_done(self, agent: str | None, ident: int, **said: Any) -> dict[str, Any]:
+        return self._verb("idea_done", agent=agent, ident=ident, **said)
+
+    def improve(self, agent: str | None, **said: Any) -> dict[str, Any]:
+        return self._verb("improve", agent=agent, **said)
+
+    def flag(self, agent: str, experiment: str, why: str) -> dict[str, Any]:
+        return self._verb("flag", agent=agent, experiment=experiment, why=why)
+
+    def remeasure(self, agent: str, experiment: str, why: str) -> dict[str, Any]:
+        return self._verb("remeasure", agent=agent, experiment=experiment, why=why)
 
     def contact(
         self, agent: str, final: bool = False, patient: bool = False, heard: int | None = None

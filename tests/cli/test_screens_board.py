@@ -134,7 +134,7 @@ def test_show_tells_the_verdict_and_why(night: Night, workspace: Workspace, caps
         "because of the norm",
         "keep: val_bpb .99 against 1.0 · P(better) 0.",
         "confirming",
-        "expected 0.9800",
+        "a change of +0.9800",
         f"swarm log {night.best}",
     ):
         assert part in text

@@ -213,6 +213,45 @@ def test_what_was_never_run_was_not_tried(tmp_path: Path) -> None:
     assert play.story.scene("a0")["next"] == "H1: lower A"
 
 
+def test_what_was_tried_before_the_list_had_rows_stays_tried(tmp_path: Path) -> None:
+    """A campaign that an older swarm began."""
+    play = Play(tmp_path)
+    begin(play, LISTED, agents=1)
+    play.submit("a0", "H1 lower A", A=0.9)
+    play.ledger.db.executescript("DROP TRIGGER ideas_stay; DELETE FROM ideas; DELETE FROM words WHERE rowid<0")
+    assert play.story.scene("a0")["next"] == "H2: lower B"
+    rows = dict(play.ledger.rows("SELECT text, state FROM ideas"))
+    assert rows == {"lower A": "done", "lower B": "claimed", "lower C": "open"}
+
+
+def test_the_list_is_in_the_backlog_with_its_outcome(tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    begin(play, LISTED, agents=1)
+    assert play.story.scene("a0")["next"] == "H1: lower A"
+    ident = play.submit("a0", "H1: as it was said", A=0.5)
+    play.settle()
+    assert play.ledger.rows("SELECT author, state, holder, experiment, outcome FROM ideas ORDER BY priority DESC") == [
+        (None, "done", None, ident, "keep"), (None, "claimed", "a0", None, None), (None, "open", None, None, None),
+    ]  # fmt: skip
+
+
+def test_what_is_taken_off_the_list_is_nobodys_until_it_is_on_it_again(tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    begin(play, LISTED, agents=1)
+    assert play.story.scene("a0")["next"] == "H1: lower A"
+    written(play, "# Hypotheses\n1. lower C\n")
+    assert play.story.scene("a0")["next"] == "H1: lower C"
+    states = dict(play.ledger.rows("SELECT text, state FROM ideas"))
+    assert states == {"lower A": "dropped", "lower B": "dropped", "lower C": "claimed"}
+    written(play, "no list any more")
+    assert play.story.scene("a0")["next"] == ""
+    assert play.ledger.value("SELECT COUNT(*) FROM ideas WHERE state!='dropped'") == 0
+    written(play, LISTED)
+    assert play.story.scene("a0")["next"] == "H1: lower A"
+    states = dict(play.ledger.rows("SELECT text, state FROM ideas"))
+    assert states == {"lower A": "claimed", "lower B": "open", "lower C": "open"}
+
+
 def test_without_a_list_there_is_nothing_next(tmp_path: Path) -> None:
     play = Play(tmp_path)
     begin(play, BOUND)

@@ -89,15 +89,21 @@ def _scans(play: Play, do: Callable[[], Any]) -> set[str]:
 
 
 # without an index a MAX is a "SEARCH", too; that of a rowid is one look
-BIG = {"SEARCH experiments", *(f"SCAN {table}" for table in ("experiments", "runs", "attempts", "events"))}
+BIG = {
+    "SEARCH experiments",
+    *(f"SCAN {table}" for table in ("experiments", "runs", "attempts", "events", "ideas", "pages")),
+}
 
 
 def test_nothing_that_is_done_over_and_over_reads_a_whole_table(play: Play) -> None:
     play.begin(2)
+    for n in range(4):
+        play.story.idea_add(None, text=f"idea {n}")
 
     def work() -> None:
         for n in range(4):
-            play.submit(f"a{n % 2}", A=0.9 - n / 10, B=2.0 + n / 100)
+            play.edit(f"a{n % 2}", A=0.9 - n / 10, B=2.0 + n / 100)
+            play.story.submit(f"a{n % 2}", "x", expect=-0.1, p=0.9, idea=play.story.idea_claim(f"a{n % 2}")["idea"])
             play.settle()
             play.story.contact(f"a{n % 2}", final=True)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from swarm.errors import Refused
 from swarm.repo import Hub
 from tests.coordinator.play import TRAIN
 from tests.faults.stage import Stage
@@ -344,6 +347,46 @@ def _changed_once(stage: Stage) -> None:
     assert [stage.a(name).program for name in BOTH] == ["y", "x"]
 
 
+def _with_idea(stage: Stage) -> None:
+    begin(stage)
+    stage.story.idea_add(None, text="lower A")
+
+
+def _tries_it(stage: Stage) -> None:
+    if stage.ledger.value("SELECT state FROM ideas") != "done":
+        stage.story.idea_claim("a0")
+        stage.edit("a0", A=0.5)
+        with contextlib.suppress(Refused):  # it was taken, and its files are gone from the worktree already
+            stage.story.submit("a0", "one change", expect=-0.5, p=0.9, idea=1)
+    stage.settle()
+
+
+def _tried_once(stage: Stage) -> None:
+    """The verdict is the idea's outcome and in the agent's record, once."""
+    ((state, experiment, outcome),) = stage.ledger.rows("SELECT state, experiment, outcome FROM ideas")
+    assert (state, outcome) == ("done", stage.e(experiment).verdict)
+    sums = json.loads(stage.ledger.value("SELECT value FROM figures WHERE name='calibration'"))["a0"]
+    told = count(stage, "experiments WHERE expect IS NOT NULL AND verdict IN ('keep','discard','crash')")
+    assert sums["n"] == sums["np"] == told == 1
+
+
+def _pages(stage: Stage) -> None:
+    stage.story.improve("a0", page="what-failed", text="nothing yet", version=0)
+    stage.story.idea_add("a0", text="lower B", evidence="e0001")
+    stage.story.flag("a1", "e0002", "too good")
+
+
+def _written_once(stage: Stage) -> None:
+    for table in (
+        "pages",
+        "ideas",
+        "events WHERE kind='improved'",
+        "events WHERE kind='idea'",
+        "events WHERE kind='flagged'",
+    ):
+        assert count(stage, table) == 1, table
+
+
 BOTH = ("a0", "a1")
 SCENES = [
     Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
@@ -380,5 +423,7 @@ SCENES = [
     Scene("spawn with a control", nothing, _beside, _spawned_beside, (11, "inside"), users=BOTH),
     Scene("the control is measured, confirmed, promoted", _proposed, _for_a_while, _each_its_best, parts=3),
     Scene("a plateau", _nothing_better, lambda s: [s.step(31), s.step(31)], _changed_once, (1, "inside")),
+    Scene("try an idea", _with_idea, _tries_it, _tried_once, (4, "after")),
+    Scene("write an idea, a page, a flag", kept, _pages, _written_once),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip
