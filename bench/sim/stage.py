@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.sim.landscape import Landscape, values_of
 from swarm.ports import Job, Launch, Outcome, Pane, Seat, SlotBusy, Ticket
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult
 
 
@@ -55,6 +56,9 @@ class VirtualExecutor:
                 self.spans.append((going.slot, going.began, self.now()))
                 over.append(Outcome(ticket.run, ticket.attempt, going.result))
         return over
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        return []
 
     def cancel(self, ticket: Ticket) -> None:
         raise AssertionError("nobody stops a simulated campaign by hand")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -52,6 +53,7 @@ class Card:
     children: list[str]
     tokens: int = 0  # of the turns that it came from
     usd: float | None = None
+    curves: Mapping[int, list[tuple[float, float]]] = field(default_factory=dict)  # of its runs
 
 
 def run(workspace: Workspace, experiment: str, as_json: bool = False) -> None:
@@ -77,6 +79,7 @@ def card_of(reader: Reader, text: str) -> Card:
         reader.runs(e.id),
         reader.children(e.id),
         *reader.cost(e.id),
+        reader.curves(e.id),
     )
 
 
@@ -94,6 +97,7 @@ def draw(card: Card, width: int = screen.WIDTH) -> RenderableType:
         ("stack of", ", ".join(json.loads(e.stack_of)) if e.stack_of else ""),
         ("same as", e.same_as or ""),
         ("led to", _children(card)),
+        ("loss", _curve(card)),
         ("size", _size(e)),
         ("cost", _cost(card)),
     ]
@@ -165,6 +169,17 @@ def _now(card: Card) -> str:
     return f"{screen.fixed(e.estimate, d)} ± {screen.error(e.stderr, d)} ({runs}){expected}"
 
 
+def _curve(card: Card) -> str:
+    """How the training of its newest run went that printed it: five figures."""
+    if not card.curves:
+        return ""
+    points = card.curves[max(card.curves)]
+    few = [points[round(n * (len(points) - 1) / 4)] for n in range(5)] if len(points) > 5 else points
+    d = screen.places([loss for _, loss in points])
+    told = " · ".join(f"{100 * share:.0f} % {screen.fixed(loss, d)}" for share, loss in few)
+    return f"{told}   (in training, by share of the budget)"
+
+
 def _children(card: Card) -> str:
     more = " …" if len(card.children) == 12 else ""
     return ", ".join(card.children) + more
@@ -223,5 +238,5 @@ def plain(card: Card) -> dict[str, Any]:
     return row | more | {
         "stack_of": json.loads(e.stack_of) if e.stack_of else None,
         "children": card.children, "cost_tokens": card.tokens, "cost_usd": card.usd,
-        "measurements": [asdict(r) for r in card.runs],
+        "measurements": [asdict(r) | {"curve": card.curves.get(r.id, [])} for r in card.runs],
     }  # fmt: skip

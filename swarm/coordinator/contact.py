@@ -179,8 +179,8 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
     path, source = constants_file(w, put_back)
     found = constants(source)
     rows = w.ledger.all(
-        Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND kind='const' AND \"commit\" IS NOT NULL "
-        "ORDER BY rowid DESC LIMIT 500", w.campaign.id
+        Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND (runs>0 OR verdict='crash') "
+        "AND kind='const' AND \"commit\" IS NOT NULL ORDER BY rowid DESC LIMIT 500", w.campaign.id
     )  # fmt: skip
     past = []
     for x in reversed(rows):

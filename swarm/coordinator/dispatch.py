@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import confirm, sound
+from swarm.coordinator import confirm, early, sound
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -145,6 +145,7 @@ def start(w: World, slot: Slot, run: Run) -> bool:
     """Check the commit out, commit `running, attempt n`, start it. A checkout that fails leaves the run queued."""
     lock = w.workspace.locks / f"slot-{slot.id}.lock"
     if procs.held(lock):
+        early.end_again(w, slot)
         return False  # something of an earlier campaign still computes there
     attempt = run.attempt + 1
     folder = w.workspace.run_folder(run.id, attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from swarm.coordinator import early
 from swarm.coordinator.planting import plant, refs_follow, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, World
@@ -31,6 +32,7 @@ def recover(w: World) -> None:
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
     refs_follow(w)
+    early.leftovers(w)
     names = [a.name for a in w.agents(*LIVE) if a.kind != "person"]
     missing = [n for n in names if torn(w, n) or not (w.workspace.worktree(n) / ".git").exists()]
     if missing:

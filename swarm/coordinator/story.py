@@ -15,6 +15,7 @@ from swarm.coordinator import (
     confirm,
     contact,
     dispatch,
+    early,
     ending,
     note,
     once,
@@ -84,6 +85,7 @@ class Story:
             return False
         try:
             did = collect.collect(w)
+            did = early.look(w) or did
             if w.dirty:
                 w.dirty = False
                 did = confirm.withdraw(w) or confirm.review(w) or promote.wanted(w) or did

@@ -43,6 +43,9 @@ class World:
     shared: dict[tuple[int, int], int] = field(default_factory=dict)  # (run, attempt) → the stranger's pid
     timers: dict[str, float] = field(default_factory=dict)
     measured_from: tuple[str, float, float] | None = None  # the rule's text, its seconds so far, and `awake` of then
+    glimpsed: dict[tuple[int, int], float] = field(
+        default_factory=dict
+    )  # (run, attempt) → how much of its curve was looked at
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     _campaign: Campaign | None = None
     _task: tuple[str, Task] | None = None

@@ -11,6 +11,8 @@ from typing import Any
 from swarm.coordinator.story import Story
 from swarm.errors import Refused
 from swarm.ports import Job, Outcome, Pane, SlotBusy, Ticket
+from swarm.runner import curve
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult, RunSpec
 from swarm.workspace import Workspace
 from tests.coordinator.play import START, TRAIN, Kind, Play, total
@@ -37,6 +39,9 @@ class FileExecutor:
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
         return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in tickets]
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        return curve.read(ticket.folder)
 
     def cancel(self, ticket: Ticket) -> None:
         result = RunResult(ticket.run, ticket.attempt, "lost", "cancelled")
