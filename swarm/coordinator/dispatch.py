@@ -146,7 +146,7 @@ def start(w: World, slot: Slot, run: Run) -> bool:
     lock = w.workspace.locks / f"slot-{slot.id}.lock"
     if procs.held(lock):
         early.end_again(w, slot)
-        return False  # something of an earlier campaign still computes there
+        return False  # else something of an earlier campaign still computes there
     attempt = run.attempt + 1
     folder = w.workspace.run_folder(run.id, attempt)
     spec = specify(w, slot, run, attempt, folder)

@@ -6,7 +6,6 @@ between has a verdict and a process too many, and that one is ended by the next 
 
 from __future__ import annotations
 
-from swarm import procs
 from swarm.coordinator.judge import given_up
 from swarm.coordinator.world import World
 from swarm.ports import Ticket
@@ -114,9 +113,7 @@ def leftovers(w: World) -> None:
 
 
 def end_again(w: World, slot: Slot) -> None:
-    """If a run that was cancelled still holds this slot, end it: its verdict is said."""
-    if not procs.held(w.workspace.locks / f"slot-{slot.id}.lock"):
-        return
+    """If the slot's last run was cancelled, it is to be over: its verdict is said. Silent where it is."""
     last = w.ledger.rows(
         "SELECT a.run FROM (SELECT run, outcome FROM attempts WHERE slot=? ORDER BY rowid DESC LIMIT 1) a "
         "WHERE a.outcome='cancelled'", slot.id

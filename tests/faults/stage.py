@@ -18,6 +18,8 @@ from swarm.workspace import Workspace
 from tests.coordinator.play import START, TRAIN, Kind, Play, total
 from tests.faults.effects import CountedHub, CountedLedger, CountedSessions, CountedWorktrees, Effects, Killed
 
+HELD = "held"  # a file in the attempt's folder: it goes on though somebody looks
+
 
 class FileExecutor:
     """Runs that are files: alive from `started` on, over when somebody looks, lost when the machine was booted since."""
@@ -38,7 +40,8 @@ class FileExecutor:
         self._effects("executor", do)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in tickets]
+        over = [t for t in tickets if not (self._alive(t.folder) and (t.folder / HELD).exists())]
+        return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in over]
 
     def curve(self, ticket: Ticket) -> list[Point]:
         return curve.read(ticket.folder)
