@@ -76,6 +76,7 @@ class World:
         self._read.clear()
         self.beliefs = Beliefs()
         self.stored = {}
+        self.glimpsed.clear()
         self.dirty = True
 
     @property
