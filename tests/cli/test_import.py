@@ -100,7 +100,8 @@ def test_recall_finds_what_they_changed_and_says_whose_it_is(
     assert "[WD 0.2→0.1]" in out
     assert "no result: twice the rate [LR 0.1→0.2]" in typed("recall", "twice")[1]
     with Reader(place.ledger) as reader:
-        assert reader.find("e0003").measured_by == "imported from a förk:autoresearch/mar5"
+        found = reader.experiment("e0003")
+        assert found is not None and found.measured_by == "imported from a förk:autoresearch/mar5"
 
 
 @pytest.mark.parametrize(
