@@ -19,7 +19,7 @@ MARKS = 20  # points of a whole budget, at equal distances
 HUGE = 1e6  # no loss is that far from nothing
 REACH = 200  # bytes that a line may take from its percentage to the end of its loss
 LINE = re.compile(
-    rb"\((\d{1,3}(?:\.\d{1,6})?) ?%\)[^\r\n]{0,100}?\bloss ?[:=] ?([-+]?\d{1,12}(?:\.\d{0,12})?(?:e[-+]?\d{1,3})?)(?=[\s|,;])"
+    rb"\((\d{1,3}(?:\.\d{1,6})?) ?%\)[^\r\n(]{0,100}?\bloss ?[:=] ?([-+]?\d{1,12}(?:\.\d{0,12})?(?:e[-+]?\d{1,3})?)(?=[\s|,;])"
 )
 FILE = "curve"  # in the attempt's folder, a line `fraction loss` for each point, while the run goes on
 MOST = 4096  # bytes of it that are read

@@ -204,3 +204,23 @@ def test_every_mark_is_looked_at_once(play: Curved, monkeypatch: pytest.MonkeyPa
         play.going(ident, share, 14)
         play.step(10)
     assert asked == [n / 20 for n in range(6, 20)]
+
+
+@pytest.mark.parametrize(("where", "index"), [("r.experiment=?", "runs_by_experiment"), ("r.purpose=?", "runs_over")])
+def test_other_curves_are_found_by_index(play: Curved, monkeypatch: pytest.MonkeyPatch, where: str, index: str) -> None:
+    """However many runs the ledger holds."""
+    play.begin(1)
+    run = play.ledger.run(1)
+    asked: list[str] = []
+    rows = play.ledger.rows
+
+    def explained(sql: str, *args: Any) -> list[tuple[Any, ...]]:
+        asked.extend(str(row[-1]) for row in rows(f"EXPLAIN QUERY PLAN {sql}", *args))
+        return []
+
+    monkeypatch.setattr(play.ledger, "rows", explained)
+    early._curves(play.world, where, "e0001", run)
+    assert any(index in line for line in asked), asked
+    assert not [line for line in asked if line.startswith("SCAN") and line not in ("SCAN n", "SCAN (subquery-1)")], (
+        asked
+    )
