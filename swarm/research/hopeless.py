@@ -20,7 +20,7 @@ from swarm.research.judging import Noise
 
 Kind = Literal["median", "halving", "parent"]
 Curve = Mapping[float, float]  # share of the budget → loss
-DEFAULTS: Mapping[Kind, float] = {"median": 0.5, "halving": 3.0, "parent": 6.0}
+DEFAULTS: Mapping[Kind, float] = {"median": 0.5, "halving": 3.0, "parent": 12.0}
 LEAST = 5  # other runs, before one is compared with them
 LEAST_DF = 3  # degrees of freedom of the noise, before anything is given in its units
 STEP = 0.05  # marks of a curve lie at multiples of it
