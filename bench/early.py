@@ -30,7 +30,6 @@ from swarm.research.judging import pooled
 
 DATA = Path(__file__).parent / "data" / "curves.json"
 SHUFFLES = 40  # orders in which the changes may have come, for the rules that compare with what came before
-STATED = 0.02  # of the truly better changes; a rule that ends more of them is no default
 RULES = [
     *(Rule("parent", by, since) for since in (0.3, 0.5) for by in (3, 6, 12, 24)),
     *(Rule("median", by, since) for since in (0.3, 0.5) for by in (0.5, 0.75, 0.9)),
