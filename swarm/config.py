@@ -134,12 +134,22 @@ class Policy(Frozen):
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
     control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results
+    early: Literal["off", "median", "halving", "parent"] = "off"  # end runs by their loss so far (research/hopeless.py)
+    early_by: float | None = Field(None, gt=0)  # the rule's threshold, where it is not to be its own
+    early_from: float = Field(0.3, gt=0, lt=1)  # share of the budget before which nothing is ended
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
     stacks: bool = True  # where a slot idles, kept changes of different agents are measured together
     blank: float = Field(
         0.02, ge=0, le=0.5
     )  # share of experiments in which nothing is changed: how much of all is luck
+
+    @model_validator(mode="after")
+    def _threshold(self) -> Policy:
+        by = self.early_by
+        if by is not None and ((self.early == "median" and by >= 1) or (self.early == "halving" and by <= 1)):
+            raise ValueError("early_by: a share below 1 for median, a number above 1 for halving")
+        return self
 
 
 TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used

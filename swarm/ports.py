@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult, RunSpec
 
 Argv: TypeAlias = list[str]  # inside Sessions, `list` is a method
@@ -55,6 +56,9 @@ class Executor(Protocol):
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
         """The attempts among `tickets` that are over. Never blocks."""
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        """How the training of an attempt that runs goes, as far as it was printed: share of the budget, loss. Never blocks."""
 
     def cancel(self, ticket: Ticket) -> None:
         """End an attempt with all its children. Silent if it is over."""

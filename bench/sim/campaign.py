@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.sim.curves import Drawn
 from bench.sim.landscape import ORIGIN, Assumptions, Landscape, values_of
 from bench.sim.outcome import Outcome, outcome_of
 from bench.sim.played_git import PlayedHub
@@ -47,7 +48,9 @@ class Thought:
 class Campaign:
     """A simulated campaign in a folder that is not there yet. `run` plays it to its end; the same seed, the same ledger."""
 
-    def __init__(self, folder: Path, assumptions: Assumptions, setting: Setting, seed: int) -> None:
+    def __init__(
+        self, folder: Path, assumptions: Assumptions, setting: Setting, seed: int, curves: Drawn | None = None
+    ) -> None:
         self.setting, self.now = setting, START
         self.landscape = Landscape(assumptions, seed)
         task = folder / "task"
@@ -57,7 +60,7 @@ class Campaign:
         self.workspace.root.mkdir()
         self.workspace.make()
         self.executor = VirtualExecutor(
-            self.landscape, random.Random(f"runs {seed} {setting.stream}"), lambda: self.now
+            self.landscape, random.Random(f"runs {seed} {setting.stream}"), lambda: self.now, curves
         )
         self.ledger = Ledger(self.workspace.ledger)
         hub = (Hub if setting.real_git else PlayedHub)(self.workspace.hidden)
@@ -160,10 +163,10 @@ class Campaign:
         return self.workspace.worktree(name) / "train.py"
 
 
-def simulate(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
+def simulate(assumptions: Assumptions, setting: Setting, seed: int, curves: Drawn | None = None) -> Outcome:
     """One campaign in a folder of its own, which is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sim-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        campaign = Campaign(Path(folder), assumptions, setting, seed)
+        campaign = Campaign(Path(folder), assumptions, setting, seed, curves)
         try:
             return campaign.run()
         finally:

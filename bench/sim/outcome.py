@@ -27,6 +27,9 @@ class Outcome:
         tuple[float, float, float], ...
     ]  # best's changes: GPU-seconds spent by then, truth before, truth after
     verdicts: dict[str, int]
+    ended_early: int = 0  # changes whose run was ended by its loss so far
+    truly_better: int = 0  # changes (measured or ended early) whose file is truly better than its parent's
+    wrongly_ended: int = 0  # of these, ended early
 
     @property
     def idle_s(self) -> float:
@@ -78,6 +81,10 @@ def outcome_of(
     for ident, at in ledger.rows("SELECT experiment, at FROM promotions WHERE withdrawn IS NULL ORDER BY id"):
         records.append(((at - begin) * slots, before, truth(ident)))
         before = truth(ident)
+    tried = ledger.rows(
+        "SELECT id, parent, runs FROM experiments WHERE origin IN ('submit','stack') AND (runs>0 OR reason LIKE 'ended at %')"
+    )
+    better = [runs for ident, parent, runs in tried if truth(ident) < truth(parent)]
     first, score = (ledger.experiment(ident).estimate or 0.0 for ident in (campaign.baseline, campaign.best))
     return Outcome(
         gpu_s=(end - begin) * slots,
@@ -89,6 +96,9 @@ def outcome_of(
         score=score,
         records=tuple(records),
         verdicts=dict(ledger.rows("SELECT verdict, COUNT(*) FROM experiments WHERE verdict IS NOT NULL GROUP BY verdict")),
+        ended_early=sum(runs == 0 for _, _, runs in tried),
+        truly_better=len(better),
+        wrongly_ended=sum(runs == 0 for runs in better),
     )  # fmt: skip
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.sim.curves import Drawn
 from bench.sim.landscape import Landscape, values_of
 from swarm.ports import Job, Launch, Outcome, Pane, Seat, SlotBusy, Ticket
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult
 
 
@@ -20,13 +22,25 @@ class Going:
     began: float
     ends: float
     result: RunResult
+    curve: list[Point]
+    seconds: float
+
+    def seen(self, now: float) -> list[Point]:
+        """What it has printed of its curve by now."""
+        return [point for point in self.curve if self.began + point[0] * self.seconds <= now]
+
+    def moments(self) -> list[float]:
+        """When it prints, and when it is over."""
+        return [*(self.began + mark * self.seconds for mark, _ in self.curve), self.ends]
 
 
 class VirtualExecutor:
     """Implements ports.Executor. A run's file is read where the coordinator put it; it is over when the clock says so."""
 
-    def __init__(self, landscape: Landscape, rng: random.Random, now: Callable[[], float]) -> None:
-        self.landscape, self.rng, self.now = landscape, rng, now
+    def __init__(
+        self, landscape: Landscape, rng: random.Random, now: Callable[[], float], curves: Drawn | None = None
+    ) -> None:
+        self.landscape, self.rng, self.now, self.curves = landscape, rng, now, curves
         self.going: dict[tuple[int, int], Going] = {}
         self.spans: list[tuple[str, float, float]] = []  # slot, from, to: our own books, apart from the ledger's
 
@@ -37,14 +51,17 @@ class VirtualExecutor:
             raise SlotBusy(f"a run is on slot {slot}")
         values = values_of((Path(job.spec.work) / "train.py").read_text())
         seconds, score = self.landscape.measured(values, self.rng, job.spec.seed)
+        points = self.curves.curve(self.landscape, values, self.rng) if self.curves and score is not None else []
         seen = seconds + self.rng.uniform(0.0, self.landscape.assumptions.look)
         run, attempt, began = job.spec.run, job.spec.attempt, self.now()
         if score is None:
             result = RunResult(run, attempt, "crashed", "exit 1", tail="RuntimeError: it does not run", seconds=seconds)
         else:
             summary = {"val_bpb": score, "training_seconds": seconds, "total_seconds": seconds}
-            result = RunResult(run, attempt, "finished", score=score, summary=summary, exit=0, seconds=seconds)
-        self.going[run, attempt] = Going(slot, began, began + seen, result)
+            result = RunResult(
+                run, attempt, "finished", score=score, summary=summary, exit=0, seconds=seconds, curve=points
+            )
+        self.going[run, attempt] = Going(slot, began, began + seen, result, points, seconds)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
         over = []
@@ -56,12 +73,21 @@ class VirtualExecutor:
                 over.append(Outcome(ticket.run, ticket.attempt, going.result))
         return over
 
+    def curve(self, ticket: Ticket) -> list[Point]:
+        going = self.going.get((ticket.run, ticket.attempt))
+        return going.seen(self.now()) if going else []
+
     def cancel(self, ticket: Ticket) -> None:
-        raise AssertionError("nobody stops a simulated campaign by hand")
+        going = self.going.pop((ticket.run, ticket.attempt), None)
+        if going is not None:
+            self.spans.append((going.slot, going.began, self.now()))
 
     def next_end(self) -> float:
-        """When the next run is over; infinity when none goes."""
-        return min((going.ends for going in self.going.values()), default=float("inf"))
+        """When the next run is over, or prints; infinity when none goes."""
+        now = self.now()
+        if not self.curves:
+            return min((going.ends for going in self.going.values()), default=float("inf"))
+        return min((m for g in self.going.values() for m in g.moments() if m > now), default=float("inf"))
 
 
 class Sessions:

@@ -153,7 +153,8 @@ def recall(workspace: Workspace, query: str, n: int = 8) -> str:
     """Earlier experiments, notes, ideas and pages that speak of it."""
     with Reader(workspace.ledger) as reader:
         found = search.search(reader, query, n)
-        better = reader.campaign().better
+        elsewhere = bool(found) and not any(f.campaign for f in found)  # all imported: there may be no campaign yet
+        better = "lower" if elsewhere else reader.campaign().better
     if not found:
         return f"Nothing here speaks of {line(query, 100)!r}. Nobody tried it yet, or with other words."
     return "\n".join(f"- {line(search.told(f, better), 900)}" for f in found)

@@ -282,17 +282,21 @@ def stop(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A results.tsv of autoresearch.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="A results.tsv, or the folder of a git repository.", metavar="FILE")],
+    branch: Annotated[
+        str | None, typer.Option(help="Of the repository; else the one that is checked out.", metavar="NAME")
+    ] = None,
 ) -> None:
-    """Take the experiments of an earlier results.tsv into the ledger, as imported: shown, never compared.
+    """Take what others tried into the ledger, as imported: recalled, never compared with yours.
 
     \b
       swarm import results.tsv
+      swarm import ~/autoresearch --branch autoresearch/mar5
     """
     from swarm.cli import import_ as command
     from swarm.cli.places import here
 
-    command.run(here(), file)
+    command.run(here(), file, branch)
 
 
 def clean(

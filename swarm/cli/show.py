@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -56,6 +57,7 @@ class Card:
     usd: float | None = None
     flags: tuple[tuple[str, str], ...] = ()  # who doubts it, and why
     calibration: Calibration = field(default_factory=Calibration)  # of its agent
+    curves: Mapping[int, list[tuple[float, float]]] = field(default_factory=dict)  # of its runs
 
 
 def run(workspace: Workspace, experiment: str, as_json: bool = False) -> None:
@@ -83,6 +85,7 @@ def card_of(reader: Reader, text: str) -> Card:
         *reader.cost(e.id),
         tuple(reader.flags(e.id)),
         Calibration(**(reader.figure(e.campaign, "calibration") or {}).get(e.agent or "", {})),
+        reader.curves(e.id),
     )
 
 
@@ -100,6 +103,7 @@ def draw(card: Card, width: int = screen.WIDTH) -> RenderableType:
         ("stack of", ", ".join(json.loads(e.stack_of)) if e.stack_of else ""),
         ("same as", e.same_as or ""),
         ("led to", _children(card)),
+        ("loss", _curve(card)),
         ("size", _size(e)),
         ("cost", _cost(card)),
         ("expected", _expected(card)),
@@ -187,6 +191,17 @@ def _expected(card: Card) -> str:
     return " · ".join(said)
 
 
+def _curve(card: Card) -> str:
+    """How the training of its newest run went that printed it: five figures."""
+    if not card.curves:
+        return ""
+    points = card.curves[max(card.curves)]
+    few = [points[round(n * (len(points) - 1) / 4)] for n in range(5)] if len(points) > 5 else points
+    d = screen.places([loss for _, loss in points])
+    told = " · ".join(f"{100 * share:.0f} % {screen.fixed(loss, d)}" for share, loss in few)
+    return f"{told}   (in training, by share of the budget)"
+
+
 def _children(card: Card) -> str:
     more = " …" if len(card.children) == 12 else ""
     return ", ".join(card.children) + more
@@ -245,5 +260,6 @@ def plain(card: Card) -> dict[str, Any]:
     return row | more | {
         "stack_of": json.loads(e.stack_of) if e.stack_of else None,
         "children": card.children, "cost_tokens": card.tokens, "cost_usd": card.usd,
-        "measurements": [asdict(r) for r in card.runs], "flags": [{"agent": who, "why": why} for who, why in card.flags],
+        "measurements": [asdict(r) | {"curve": card.curves.get(r.id, [])} for r in card.runs],
+        "flags": [{"agent": who, "why": why} for who, why in card.flags],
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from swarm.coordinator import baseline, figures, judge
+from swarm.coordinator import baseline, early, figures, judge
 from swarm.coordinator.dispatch import UNSTARTED, run_lock
 from swarm.coordinator.world import NO_CHANGE, World
 from swarm.ports import Outcome, Ticket
@@ -87,6 +87,7 @@ def _record(w: World, run: Run, result: RunResult) -> None:
         steps=_int(s.get("num_steps")), params_m=s.get("num_params_M"), peak_vram_mb=s.get("peak_vram_mb"),
         tokens_m=s.get("total_tokens_M"), mfu=s.get("mfu_percent"), kernel=result.kernel or None,
     )  # fmt: skip
+    early.keep(w, run.id, result.curve)
     if good:
         _believe(w, w.ledger.run(run.id))
     settle(w, w.ledger.run(run.id))

@@ -199,8 +199,8 @@ def constants_of(w: World, name: str) -> dict[str, Any]:
     found = constants(source)
     own, whose = ("AND agent=? ", (name,)) if w.policy.apart else ("", ())
     rows = w.ledger.all(
-        Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND kind='const' AND \"commit\" IS NOT NULL "
-        f"{own}ORDER BY rowid DESC LIMIT 500", w.campaign.id, *whose
+        Experiment, "WHERE campaign=? AND verdict IN ('keep','discard','crash') AND (runs>0 OR verdict='crash') AND kind='const' "
+        f"AND \"commit\" IS NOT NULL {own}ORDER BY rowid DESC LIMIT 500", w.campaign.id, *whose
     )  # fmt: skip
     past = []
     for x in reversed(rows):

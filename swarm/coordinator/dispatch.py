@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from swarm import procs
-from swarm.coordinator import blanks, confirm, control, house, predict, seeding, sound, stacks
+from swarm.coordinator import blanks, confirm, control, early, house, predict, seeding, sound, stacks
 from swarm.coordinator.binding import bind, settle_binding
 from swarm.coordinator.world import LIVE, World
 from swarm.ports import Job, SlotBusy
@@ -200,7 +200,8 @@ def start(w: World, slot: Slot, run: Run) -> bool:
     """Check the commit out, commit `running, attempt n`, start it. A checkout that fails leaves the run queued."""
     lock = w.workspace.locks / f"slot-{slot.id}.lock"
     if procs.held(lock):
-        return False  # something of an earlier campaign still computes there
+        early.end_again(w, slot)
+        return False  # else something of an earlier campaign still computes there
     attempt = run.attempt + 1
     folder = w.workspace.run_folder(run.id, attempt)
     spec = specify(w, slot, run, attempt, folder)

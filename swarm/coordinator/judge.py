@@ -41,6 +41,11 @@ def judge(w: World, e: Experiment, run: Run) -> None:
             build_on(w, author, w.ledger.experiment(e.id))
 
 
+def given_up(w: World, e: Experiment, why: str) -> None:
+    """Discarded before it had a score. Inside a transaction."""
+    _freeze(w, e, "discard", why)
+
+
 def _measured(w: World, ident: str, klass: int) -> tuple[str, Belief | None]:
     """The parent and its belief; where it has no result (promoted unseen by a person), what it was put in place of."""
     at: str | None = ident

@@ -89,6 +89,8 @@ def by_person(w: World, what: str, force: bool = False, hold: bool = False) -> d
     found = find(w, what)
     if found is None:
         return _unknown(w, what, force, hold)
+    if found.origin == "imported":  # others' scores are no results of ours: it is measured first, if we can have it
+        return _unknown(w, found.commit or what, force, hold)
     e = w.ledger.experiment(found.same_as) if found.same_as else found
     if e.campaign < 0:
         raise Refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from swarm.coordinator import early
 from swarm.coordinator.planting import plant, refs_follow, torn
 from swarm.coordinator.watch import start_agents
 from swarm.coordinator.world import LIVE, NO_CHANGE, World
@@ -34,6 +35,7 @@ def recover(w: World) -> None:
     w.hub.create()
     w.hub.sweep(over=w.campaign.state == "ended")
     refs_follow(w)
+    early.leftovers(w)
     w.both(_agents)
     if w.campaign.state == "ended":
         w.sessions.close()  # it may have ended at the very last step

@@ -16,6 +16,7 @@ from swarm.coordinator import (
     contact,
     control,
     dispatch,
+    early,
     ending,
     flag,
     grid,
@@ -92,6 +93,7 @@ class Story:
             return False
         try:
             did = collect.collect(w)
+            did = early.look(w) or did
             if w.dirty:
                 w.dirty = False
                 did = any(w.both(lambda w: confirm.withdraw(w) or confirm.review(w))) or promote.wanted(w) or did

@@ -46,6 +46,9 @@ class World:
     shared: dict[tuple[int, int], int] = field(default_factory=dict)  # (run, attempt) → the stranger's pid
     timers: dict[str, float] = field(default_factory=dict)
     measured_from: tuple[str, float, float] | None = None  # the rule's text, its seconds so far, and `awake` of then
+    glimpsed: dict[tuple[int, int], float] = field(
+        default_factory=dict
+    )  # (run, attempt) → how much of its curve was looked at
     unmoved: dict[str, str] = field(default_factory=dict)  # refs of the ledger that the hub does not have yet
     kept: dict[str, float] | None = None  # P(a gain) of what was kept; None: to be read
     figures: dict[str, str] = field(default_factory=dict)  # as the ledger has them
@@ -94,6 +97,7 @@ class World:
         self._read.clear()
         self.beliefs = Beliefs(self._rules() if self.has_campaign else Rules())
         self.stored, self.kept, self.figures = {}, None, {}
+        self.glimpsed.clear()
         self.dirty = True
 
     @property

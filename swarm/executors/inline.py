@@ -8,6 +8,7 @@ from pathlib import Path
 
 from swarm import procs
 from swarm.ports import Job, Outcome, SlotBusy, Ticket
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult, RunSpec
 
 
@@ -29,6 +30,7 @@ class InlineExecutor:
         self.manual = manual
         self.lose = False
         self._going: dict[tuple[int, int], _Going] = {}
+        self.curves: dict[int, list[Point]] = {}  # by run: what it has printed of its progress by now
 
     def start(self, job: Job) -> None:
         """Raises SlotBusy as every executor does."""
@@ -56,6 +58,9 @@ class InlineExecutor:
         if going is not None and not going.over:
             going.over = True
             going.result = RunResult(ticket.run, ticket.attempt, "lost", "cancelled")
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        return list(self.curves.get(ticket.run, ()))
 
     def running(self) -> list[RunSpec]:
         """What is not over, oldest first."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import swarm.runner
 from swarm import procs
 from swarm.ports import Job, Outcome, SlotBusy, Ticket
-from swarm.runner import place
+from swarm.runner import curve, place
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult
 
 RUNNER = Path(swarm.runner.__file__).with_name("run.py")
@@ -49,7 +50,7 @@ class LocalExecutor:
     def _launch(self, job: Job, fds: list[int]) -> subprocess.Popen[bytes]:
         folder = Path(job.spec.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("result.json", "pid"):
+        for name in ("result.json", "pid", curve.FILE):
             (folder / name).unlink(missing_ok=True)
         job.spec.write(folder / SPEC)
         with (folder / "runner.log").open("ab") as log:
@@ -69,6 +70,10 @@ class LocalExecutor:
         if lost:
             sweep(lost)
         return outcomes
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        """What the runner has read of the training's progress so far."""
+        return curve.read(ticket.folder)
 
     def cancel(self, ticket: Ticket) -> None:
         """Ask the runner to end its tree; kill it if it does not. Takes at most about 3 seconds."""

@@ -27,7 +27,9 @@ def results_tsv(reader: Reader, file: TextIO) -> int:
         crashed = e.verdict == "crash" or e.raw is None
         score = "0.000000" if crashed else f"{e.raw:.6f}"
         memory = "0.0" if crashed else f"{(e.peak_vram_mb or 0) / 1024:.1f}"
-        status = "keep" if e.origin == "baseline" and not crashed else e.verdict
+        status = (
+            "crash" if crashed else "keep" if e.origin == "baseline" else e.verdict
+        )  # 0.000000 wins nothing as a crash
         file.write(
             f"{(e.commit or e.submitted or '')[:7]}\t{score}\t{memory}\t{status}\t{' '.join(e.description.split())}\n"
         )

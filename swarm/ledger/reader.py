@@ -252,6 +252,14 @@ class Reader:
         sql = "SELECT agent, SUM(tokens), SUM(usd) FROM costs WHERE campaign=? GROUP BY agent"
         return {agent: (int(tokens or 0), usd) for agent, tokens, usd in self.db.execute(sql, (campaign,))}
 
+    def curves(self, experiment: str) -> dict[int, list[tuple[float, float]]]:
+        """By run: what the training loss was when a share of the budget was used. Only runs that printed it."""
+        found: dict[int, list[tuple[float, float]]] = {}
+        sql = "SELECT c.run, c.fraction, c.loss FROM runs r JOIN curves c ON c.run=r.id WHERE r.experiment=? ORDER BY 1, 2"
+        for run, fraction, loss in self.db.execute(sql, (experiment,)):
+            found.setdefault(run, []).append((fraction, loss))
+        return found
+
     def cost(self, experiment: str) -> tuple[int, float | None]:
         """Tokens and dollars of the turns that an experiment came from."""
         row = self.db.execute("SELECT SUM(tokens), SUM(usd) FROM costs WHERE experiment=?", (experiment,)).fetchone()

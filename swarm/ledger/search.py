@@ -14,6 +14,7 @@ MOST_WORDS = 40
 LONGEST = 100  # characters of a word
 # how much a match says: description, hypothesis, patch (its context lines too), verdict and why, note
 WEIGHTS = (6.0, 3.0, 1.0, 1.5, 5.0)
+SHELF = 0  # the campaign of what was imported
 ALIKE = 0.6  # share of the words of the shorter description
 LITTLE = frozenset(
     [
@@ -175,9 +176,10 @@ def experiment_of(ledger: Asked, ident: str) -> Found | None:
     (e, campaign, agent, description, hypothesis, patch, verdict, reason, raw, estimate, stderr, runs, p, parent_m, dropped,
      _, klass) = rows[0]  # fmt: skip
     measured = runs > 0 and estimate is not None and verdict != "crash"
+    elsewhere = campaign == SHELF and verdict != "crash"
     delta = estimate - parent_m if measured and parent_m is not None else None
     return Found(
-        e, campaign, agent, description, hypothesis, in_words(patch), verdict, reason, raw if measured else None, delta,
+        e, campaign, agent, description, hypothesis, in_words(patch), verdict, reason, raw if measured or elsewhere else None, delta,
         stderr if measured else None, runs, p, bool(dropped), names(patch),
         _class(ledger, klass) if measured else None,
     )  # fmt: skip
@@ -199,6 +201,9 @@ def told(found: Found, better: str = "lower") -> str:
 
 
 def _outcome(found: Found, better: str) -> str:
+    if found.campaign == SHELF:  # measured by others, who knows where
+        score = f" ({found.score:.6g} there)" if found.score is not None else ""
+        return f"{_short(found.reason or 'imported', 120)}, {found.verdict or 'no result'}{score}"
     if found.verdict is None:
         return "not judged yet" if not found.runs else "the baseline"
     if found.delta is None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
-from swarm.runner import literal, place, sandbox
+from swarm.runner import curve, literal, place, sandbox
 from swarm.runner.outcome import Ending, conclude
 from swarm.runner.output import Log
 from swarm.runner.spec import RunResult, RunSpec
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     spec = RunSpec.read(path)
     folder = Path(spec.folder)
     patiently(tree, lambda: (folder / "pid").write_text(str(os.getpid())))
-    log = patiently(tree, lambda: Log(folder / "log.txt", spec.head, spec.tail))
+    log = patiently(tree, lambda: Log(folder / "log.txt", spec.head, spec.tail, curve.Curve(folder / curve.FILE)))
     try:
         result = attempt(spec, tree, log)
     except Exception as error:  # ours or the machine's fault, not the experiment's: it is to be repeated
@@ -79,6 +79,7 @@ def attempt(spec: RunSpec, tree: Tree, log: Log) -> RunResult:
         cpu_seconds=round(tree.cpu_seconds, 3),
         peak_rss_mb=round(tree.peak_rss_mb, 1),
         sandboxed=sandboxed,
+        curve=log.curve.points,
     )
 
 

@@ -6,18 +6,21 @@ import os
 import time
 from pathlib import Path
 
+from swarm.runner.curve import Curve
+
 EVERY = 2.0  # seconds between two writes of a tail that goes on changing
 
 
 class Log:
     """The head goes to the file as it comes; once it is full, the newest `tail` bytes are put behind it now and then.
 
-    A disk that is full costs lines of the log, never the run.
+    A disk that is full costs lines of the log, never the run. `curve` hears all of it, what the file leaves out too.
     """
 
-    def __init__(self, path: Path, head: int, tail: int) -> None:
+    def __init__(self, path: Path, head: int, tail: int, curve: Curve | None = None) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._room, self._tail = head, tail
+        self.curve = curve or Curve()
         self._head = bytearray()
         self._ring = bytearray()
         self.dropped = 0  # bytes of the middle
@@ -26,6 +29,7 @@ class Log:
 
     def write(self, data: bytes) -> None:
         """Take what the command printed."""
+        self.curve.write(data)
         first = data[: self._room - len(self._head)]
         if first:
             self._put(first, len(self._head))

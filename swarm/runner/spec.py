@@ -71,6 +71,7 @@ class RunResult:
     sandboxed: bool = False
     kernel: str = ""  # the line `kernel: NAME` of the run's output, if it prints one
     tail: str = ""  # the last lines of the output, at most 4,000 characters
+    curve: list[tuple[float, float]] = field(default_factory=list)  # share of the budget, training loss (see curve.py)
 
     @staticmethod
     def read(path: Path) -> RunResult:

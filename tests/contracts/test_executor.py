@@ -19,7 +19,11 @@ from tests.runner.running import until
 
 WAITING = """
 import os, time
+told = False
 while not os.path.exists("go"):
+    if not told and os.path.exists("on"):
+        print("step 1 (0.0%) | loss: 8.0 |\\rstep 2 (10.0%) | loss: 7.0 |", end="\\r", flush=True)
+        told = True
     time.sleep(0.01)
 print("val_bpb: 1.5")
 """
@@ -35,6 +39,10 @@ class ExecutorContract:
         raise NotImplementedError
 
     def let_end(self, run: int) -> None:
+        raise NotImplementedError
+
+    def let_progress(self, run: int) -> None:
+        """Let a run print that its loss was 8 at the beginning and is 7 at a tenth of its budget."""
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)
@@ -71,6 +79,18 @@ class ExecutorContract:
         assert (outcome.run, outcome.attempt) == (1, 1)
         assert outcome.result is not None
         assert (outcome.result.outcome, outcome.result.score) == ("finished", 1.5)
+
+    def test_how_far_it_is(self) -> None:
+        ticket = self.start(self.job())
+        assert self.executor.curve(ticket) == []
+        self.let_progress(1)
+        assert until(lambda: self.executor.curve(ticket), "the curve") == [(0.05, 7.5), (0.1, 7.0)]
+        self.executor.cancel(ticket)
+        self.over(ticket)
+        assert self.executor.curve(ticket) == [(0.05, 7.5), (0.1, 7.0)]
+
+    def test_of_what_never_ran_there_is_no_curve(self) -> None:
+        assert self.executor.curve(Ticket(9, 1, self.folder / "r9-1", self.folder / "run-9.lock")) == []
 
     def test_asked_again_the_answer_is_the_same(self) -> None:
         ticket = self.start(self.job())
@@ -144,6 +164,9 @@ class TestLocal(ExecutorContract):
     def let_end(self, run: int) -> None:
         (self.folder / f"r{run}-1" / "work" / "go").touch()
 
+    def let_progress(self, run: int) -> None:
+        (self.folder / f"r{run}-1" / "work" / "on").touch()
+
 
 class TestInline(ExecutorContract):
     def make(self) -> Executor:
@@ -152,3 +175,6 @@ class TestInline(ExecutorContract):
 
     def let_end(self, run: int) -> None:
         self.inline.finish(run)
+
+    def let_progress(self, run: int) -> None:
+        self.inline.curves[run] = [(0.05, 7.5), (0.1, 7.0)]

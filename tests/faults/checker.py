@@ -78,14 +78,16 @@ class Checker:
         """No result without a verdict and no verdict without a result; each said once."""
         rows = self.all(
             "SELECT e.id, e.origin, e.stage, e.verdict, SUM(r.status='finished'), SUM(r.status='crashed'), e.same_as, "
-            "EXISTS (SELECT 1 FROM promotions p WHERE p.experiment=e.id) "
+            "EXISTS (SELECT 1 FROM promotions p WHERE p.experiment=e.id), e.reason LIKE 'ended at %' AND SUM(r.status='cancelled') "
             "FROM experiments e LEFT JOIN runs r ON r.experiment=e.id GROUP BY e.id"
         )
-        for ident, origin, stage, verdict, finished, crashed, same_as, promoted in rows:
+        for ident, origin, stage, verdict, finished, crashed, same_as, promoted, early in rows:
             if origin == "baseline":
                 continue
             assert (verdict is not None) == (stage == "done") or (promoted and origin == "promote"), ident
-            if verdict in ("keep", "discard"):
+            if verdict == "discard" and early:
+                assert not finished, f"{ident} was ended early though it was measured"
+            elif verdict in ("keep", "discard"):
                 assert finished, f"{ident} has a verdict without a result"
             elif verdict == "crash":
                 assert crashed, f"{ident} crashed without a run"

@@ -7,12 +7,14 @@ import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from swarm.errors import Refused
 from swarm.repo import Hub
+from swarm.runner import curve
 from tests.coordinator.play import TRAIN
-from tests.faults.stage import Stage
+from tests.faults.stage import HELD, Stage
 
 Do = Callable[[Stage], Any]
 
@@ -387,6 +389,34 @@ def _written_once(stage: Stage) -> None:
         assert count(stage, table) == 1, table
 
 
+def _hopeless(stage: Stage) -> None:
+    """A run of a0 goes on, and its loss is far above what the baseline's were."""
+    stage.spawn(2, policy={"rebase_every": 30, "early": "parent", "baseline_runs": 5})
+    stage.settle()
+    for (run,) in stage.ledger.rows("SELECT id FROM runs"):
+        for n in range(1, 21):
+            stage.ledger.add("curves", run=run, fraction=n / 20, loss=7 - n / 20 + 0.01 * run)
+    stage.submit("a0", A=9)
+    stage.step()
+    folder = _run_of(stage, "e0002")
+    (folder / HELD).touch()
+    (folder / curve.FILE).write_text("".join(f"{n / 20:g} {14 - n / 20:g}\n" for n in range(1, 9)))
+
+
+def _run_of(stage: Stage, ident: str) -> Path:
+    run, attempt = stage.ledger.rows("SELECT id, attempt FROM runs WHERE experiment=?", ident)[0]
+    return stage.workspace.run_folder(run, attempt)
+
+
+def _ended_early(stage: Stage) -> None:
+    e = stage.e("e0002")
+    assert e.verdict == "discard", e
+    assert (e.reason or "").startswith("ended at 30 % of its budget"), e
+    assert stage.ledger.rows("SELECT status, attempt FROM runs WHERE experiment='e0002'") == [("cancelled", 1)]
+    assert count(stage, "curves c JOIN runs r ON r.id=c.run WHERE r.experiment='e0002'") == 8
+    assert (_run_of(stage, "e0002") / "result.json").exists(), "its process goes on"
+
+
 BOTH = ("a0", "a1")
 SCENES = [
     Scene("spawn", nothing, lambda s: s.spawn(2), _spawned, (9, "inside"), users=BOTH),
@@ -425,5 +455,6 @@ SCENES = [
     Scene("a plateau", _nothing_better, lambda s: [s.step(31), s.step(31)], _changed_once, (1, "inside")),
     Scene("try an idea", _with_idea, _tries_it, _tried_once, (4, "after")),
     Scene("write an idea, a page, a flag", kept, _pages, _written_once),
+    Scene("end a run early", _hopeless, then(lambda s: s.step(10), Stage.settle), _ended_early, (1, "after")),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
 ]  # fmt: skip

@@ -11,10 +11,14 @@ from typing import Any
 from swarm.coordinator.story import Story
 from swarm.errors import Refused
 from swarm.ports import Job, Outcome, Pane, SlotBusy, Ticket
+from swarm.runner import curve
+from swarm.runner.curve import Point
 from swarm.runner.spec import RunResult, RunSpec
 from swarm.workspace import Workspace
 from tests.coordinator.play import START, TRAIN, Kind, Play, total
 from tests.faults.effects import CountedHub, CountedLedger, CountedSessions, CountedWorktrees, Effects, Killed
+
+HELD = "held"  # a file in the attempt's folder: it goes on though somebody looks
 
 
 class FileExecutor:
@@ -36,7 +40,11 @@ class FileExecutor:
         self._effects("executor", do)
 
     def poll(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in tickets]
+        over = [t for t in tickets if not (self._alive(t.folder) and (t.folder / HELD).exists())]
+        return [Outcome(t.run, t.attempt, self._result(t), (t.folder / "spec.json").exists()) for t in over]
+
+    def curve(self, ticket: Ticket) -> list[Point]:
+        return curve.read(ticket.folder)
 
     def cancel(self, ticket: Ticket) -> None:
         result = RunResult(ticket.run, ticket.attempt, "lost", "cancelled")

@@ -47,6 +47,37 @@ def test_other_swarms_tables_are_read_too() -> None:
     assert (row.agent, row.commit, row.score) == ("gpu4", "1234abc", 0.9767)
 
 
+def test_without_a_header_the_columns_are_told_by_where_the_status_is() -> None:
+    row = parse("exp-042\tkeep\t0.974\t44.1\twider\n").rows[0]
+    assert (row.name, row.score, row.verdict, row.description) == ("exp-042", 0.974, "keep", "wider")
+    row = parse("gpu4\t1234abc\t0.9767\t44.1\tdiscard\tbest\tof all\n").rows[0]
+    assert (row.agent, row.commit, row.score, row.verdict, row.description) == (
+        "gpu4",
+        "1234abc",
+        0.9767,
+        "discard",
+        "best of all",
+    )
+
+
+def test_commas_are_tolerated() -> None:
+    text = (
+        KARPATHY.replace("\t", ",")
+        .replace("increase LR to 0.04", '"increase LR, to 0.04"')
+        .replace("GeLU", "GeLU, then,")
+    )
+    table = parse(text)
+    assert table.wrong == ()
+    assert [r.score for r in table.rows] == [r.score for r in parse(KARPATHY).rows]
+    assert table.rows[1].description == "increase LR, to 0.04"
+    assert table.rows[2].description == "switch to GeLU, then, activation"
+
+
+def test_what_is_wrong_with_a_line_is_said() -> None:
+    broken = KARPATHY + "not a line at all\nabc1234\tnan\t1.0\tkeep\tx\nabc1234\t1.0\t1.0\tmaybe\tx\n"
+    assert parse(broken).wrong == ((6, "no columns"), (7, "'nan' is no val_bpb"), (8, "'maybe' is no status"))
+
+
 def test_what_editors_and_people_do_to_it_does_no_harm() -> None:
     spaces = "\ufeff" + KARPATHY.replace("\t", "   ").replace("\n", "\r\n")
     assert [r.score for r in parse(spaces).rows] == [r.score for r in parse(KARPATHY).rows]
@@ -118,8 +149,8 @@ def test_a_spreadsheet_runs_no_formula(tmp_path: Path) -> None:
 def test_imported_results_are_kept_and_never_ranked(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     made(workspace.ledger, 8).db.close()
-    assert imported.write(workspace, parse(KARPATHY), "results.tsv", 5.0) == 4
-    assert imported.write(workspace, parse(KARPATHY), "results.tsv", 6.0) == 0, "a second time adds nothing"
+    assert imported.write(workspace, parse(KARPATHY), "results.tsv", 5.0) == (4, 0)
+    assert imported.write(workspace, parse(KARPATHY), "results.tsv", 6.0) == (0, 4), "a second time adds nothing"
     with Reader(workspace.ledger) as reader:
         assert reader.campaign().id == 1
         assert reader.find("b2c3d4e").origin == "imported"

@@ -1,7 +1,7 @@
 """The independent checker: what must be true of a workspace whose campaign has ended, whatever happened before.
 
 It knows the ledger's file, the hub, the folder and the driver's diaries, and imports nothing of the swarm. What it
-believes of the tables it learns from `swarm/ledger/schema.sql`.
+believes of the tables it learns from `swarm/ledger/*.sql`.
 
     python -m tests.soak.checker WORKSPACE DIARIES
 """
@@ -17,7 +17,8 @@ from tests.soak import leftover, promised, reckoned, recorded
 from tests.soak.heard import Diary
 from tests.soak.pinned import Hub, pinned
 
-SCHEMA = Path(__file__).parents[2] / "swarm" / "ledger" / "schema.sql"
+LEDGER = Path(__file__).parents[2] / "swarm" / "ledger"
+SCHEMA = ("schema.sql", "version2.sql")
 MOST = 20  # findings told of one kind; the rest is counted
 
 Claim = Callable[[], Iterable[str]]
@@ -67,7 +68,8 @@ def whole(db: sqlite3.Connection) -> Iterator[str]:
     for table, row, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
         yield f"{table} row {row} names a row of {parent} that is not there"
     fresh = sqlite3.connect(":memory:")
-    fresh.executescript(SCHEMA.read_text())
+    for name in SCHEMA:
+        fresh.executescript((LEDGER / name).read_text())
     listing = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
     there, wanted = ({(t, n): s for t, n, s in d.execute(listing)} for d in (db, fresh))
     fresh.close()

@@ -22,7 +22,7 @@ import pytest
 
 from tests.faults.stage import Stage
 from tests.soak import leftover
-from tests.soak.checker import SCHEMA, check
+from tests.soak.checker import LEDGER, check
 
 
 @dataclass
@@ -602,6 +602,6 @@ def test_a_mount_that_is_left(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_checker_knows_no_module_of_the_swarm() -> None:
     code = "import sys, tests.soak.checker; print([m for m in sys.modules if m.partition('.')[0] == 'swarm'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SCHEMA.parents[2]
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=LEDGER.parents[1]
     )
     assert done.stdout.strip() == "[]"
