@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from bench.sim.campaign import Setting
 from bench.sim.landscape import Assumptions, Landscape
 from bench.sim.outcome import USES, Outcome
+from bench.sim.path import together
 from bench.sim.researcher import Commons, Researcher
 
 
@@ -25,6 +26,7 @@ class _Group:
     busy: float = 0.0
     experiments: int = 0
     records: list[tuple[float, float, float]] = field(default_factory=list)
+    path: list[tuple[float, float, float]] = field(default_factory=list)
     verdicts: dict[str, int] = field(default_factory=lambda: {"keep": 0, "discard": 0, "crash": 0})
 
 
@@ -54,6 +56,7 @@ def _groups(assumptions: Assumptions, setting: Setting, seed: int, size: int, bu
         gpu_s=setting.slots * seconds, used={**dict.fromkeys(USES, 0.0), "screen": busy}, booked=busy,
         experiments=sum(group.experiments for group in found), gain=landscape.truth({}) - landscape.truth(winner.best),
         claimed=winner.first - winner.score, score=winner.score, records=tuple(winner.records), verdicts=verdicts,
+        path=together([group.path for group in found], setting.slots),
     )  # fmt: skip
 
 
@@ -64,6 +67,7 @@ def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bo
     took, score = landscape.measured({}, rng)
     assert score is not None
     group.score = group.first = score
+    group.path.append((took, 0.0, score))
     group.busy = took  # one measures the file as given, and the others wait for it
     events: list[tuple[float, int, dict[str, int], dict[str, int], float | None]] = []
 
@@ -87,5 +91,6 @@ def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bo
             new = {**here, **change}
             group.records.append((now * size, landscape.truth(group.best), landscape.truth(new)))
             group.best, group.score = new, score
+            group.path.append((now, landscape.truth({}) - landscape.truth(new), score))
         go(number, now)
     return group

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.sim.landscape import Landscape, Values, values_of
+from bench.sim.path import Path
 from swarm.ledger.ledger import Ledger
 from swarm.repo import Hub
 
@@ -27,6 +28,7 @@ class Outcome:
         tuple[float, float, float], ...
     ]  # best's changes: GPU-seconds spent by then, truth before, truth after
     verdicts: dict[str, int]
+    path: Path = ()  # what was called best at any time
 
     @property
     def idle_s(self) -> float:
@@ -59,9 +61,10 @@ class Outcome:
 
 
 def outcome_of(
-    ledger: Ledger, landscape: Landscape, hub: Hub, spans: Sequence[tuple[str, float, float]], slots: int
-) -> Outcome:
-    """Read the books of a campaign that has ended."""
+    ledger: Ledger, landscape: Landscape, hub: Hub, spans: Sequence[tuple[str, float, float]], slots: int,
+    seen: Sequence[tuple[float, str, float]] = (),
+) -> Outcome:  # fmt: skip
+    """Read the books of a campaign that has ended. `seen`: when which experiment was called best, and its estimate."""
     campaign = ledger.campaign()
     assert campaign is not None and campaign.best and campaign.baseline
     begin = campaign.created
@@ -78,6 +81,7 @@ def outcome_of(
     for ident, at in ledger.rows("SELECT experiment, at FROM promotions WHERE withdrawn IS NULL ORDER BY id"):
         records.append(((at - begin) * slots, before, truth(ident)))
         before = truth(ident)
+    gains = {ident: truth(campaign.baseline) - truth(ident) for ident in {ident for _, ident, _ in seen}}
     first, score = (ledger.experiment(ident).estimate or 0.0 for ident in (campaign.baseline, campaign.best))
     return Outcome(
         gpu_s=(end - begin) * slots,
@@ -89,6 +93,7 @@ def outcome_of(
         score=score,
         records=tuple(records),
         verdicts=dict(ledger.rows("SELECT verdict, COUNT(*) FROM experiments WHERE verdict IS NOT NULL GROUP BY verdict")),
+        path=tuple(((at - begin) * slots, gains[ident], score) for at, ident, score in seen if at <= end),
     )  # fmt: skip
 
 
