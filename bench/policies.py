@@ -167,7 +167,9 @@ def page(compared: Comparison, ways: dict[str, list[Outcome]]) -> str:
         parts.append(f"## Other assumptions: true gain × 1000 after {end:g} GPU-hours, {words.few} landscapes\n\n"
                      + table(head, compared.others()))  # fmt: skip
     if words.settings != "none":
-        parts.append(f"## Settings of our own policy, {words.repeats} landscapes\n\n" + table(MAIN, compared.settings()))
+        parts.append(
+            f"## Settings of our own policy, {words.repeats} landscapes\n\n" + table(MAIN, compared.settings())
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -179,7 +181,9 @@ def command(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=4)
     parser.add_argument("--target", type=float, default=0.015, help="true gain")
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(NAMES)}, each with :NAME=VALUE …")
-    parser.add_argument("--settings", default="", metavar="WAYS", help="instead of those tried by default; none: no such table")
+    parser.add_argument(
+        "--settings", default="", metavar="WAYS", help="instead of those tried by default; none: no such table"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "swarm-policies.jsonl")
     parser.add_argument("--out", type=Path, help="FILE: tables to FILE.md, the picture to FILE.png")

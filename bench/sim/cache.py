@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
@@ -32,27 +32,40 @@ class Task(NamedTuple):
         return json.dumps(told, sort_keys=True)
 
 
-def outcomes(tasks: Sequence[Task], jobs: int, file: Path, say: Callable[[str], None] | None = None) -> list[Outcome]:
+def _on_stderr(text: str) -> None:
+    print(f"\r{text}   ", end="", file=sys.stderr, flush=True)
+
+
+def outcomes(tasks: Sequence[Task], jobs: int, file: Path, say: Callable[[str], None] = _on_stderr) -> list[Outcome]:
     """What each task came to: remembered in `file`, or played in `jobs` processes and written there as soon as known."""
     known, keys = read(file), [task.key for task in tasks]
     missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
     began = time.monotonic()
     if missing:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a") as out, ProcessPoolExecutor(jobs) as pool:
+        with file.open("a") as out:
             out.write("\n")  # a line that was cut off stays alone
-            going = {pool.submit(play, *task): key for key, task in missing.items()}
-            try:
-                for number, future in enumerate(as_completed(going), 1):
-                    known[going[future]] = future.result()
-                    out.write(json.dumps({"key": going[future], "outcome": asdict(future.result())}) + "\n")
-                    out.flush()
-                    left = (time.monotonic() - began) / number * (len(missing) - number)
-                    (say or _on_stderr)(f"{number} of {len(missing)} campaigns, about {left / 60:.0f} min more")
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for number, (key, outcome) in enumerate(_played(missing, jobs), 1):
+                known[key] = outcome
+                out.write(json.dumps({"key": key, "outcome": asdict(outcome)}) + "\n")
+                out.flush()
+                left = (time.monotonic() - began) / number * (len(missing) - number)
+                say(f"{number} of {len(missing)} campaigns, about {left / 60:.0f} min more")
     return [known[key] for key in keys]
+
+
+def _played(tasks: Mapping[str, Task], jobs: int) -> Iterator[tuple[str, Outcome]]:
+    """As they become known."""
+    if jobs == 1:
+        yield from ((key, play(*task)) for key, task in tasks.items())
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        going = {pool.submit(play, *task): key for key, task in tasks.items()}
+        try:
+            yield from ((going[future], future.result()) for future in as_completed(going))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read(file: Path) -> dict[str, Outcome]:
@@ -68,7 +81,3 @@ def read(file: Path) -> dict[str, Outcome]:
             told[name] = tuple(tuple(step) for step in told[name])
         found[row["key"]] = Outcome(**told)
     return found
-
-
-def _on_stderr(text: str) -> None:
-    print(f"\r{text}   ", end="", file=sys.stderr, flush=True)

@@ -100,7 +100,9 @@ def chance(assumptions: Assumptions, setting: Setting, seed: int, space: Space) 
     return _numeric(assumptions, setting, seed, space, Chance)
 
 
-def _numeric(assumptions: Assumptions, setting: Setting, seed: int, space: Space, kind: type[Tpe] | type[Chance]) -> Outcome:
+def _numeric(
+    assumptions: Assumptions, setting: Setting, seed: int, space: Space, kind: type[Tpe] | type[Chance]
+) -> Outcome:
     land, seconds, slots = Landscape(assumptions, seed), setting.hours * 3600, setting.slots
     rng = random.Random(f"numeric {seed} {setting.stream}")
     chooser: Chooser = kind(drawn(land, space, seed), space, seed)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-Step = tuple[float, float, float]  # seconds, true gain of what is called best from then on, the score it is believed to have
+Step = tuple[
+    float, float, float
+]  # seconds, true gain of what is called best from then on, the score it is believed to have
 Path = tuple[Step, ...]
 
 
