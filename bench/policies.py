@@ -33,14 +33,17 @@ WAYS = ("best of many", "random", "tpe", "tpe:favour=1", "loops", "sharing", "ap
 RIVALS = ("loops", "sharing", "apart", OURS)  # where the assumptions are others
 # One assumption at a time; the names are those of Assumptions.
 OTHERS: tuple[dict[str, float], ...] = (
-    {"noise": 0.0003}, {"noise": 0.004}, {"think": 20}, {"think": 300}, {"aware": 0}, {"aware": 1}, {"crashes": 0.1},
+    {"noise": 0.0003}, {"noise": 0.004}, {"alike": 0.5}, {"think": 20}, {"think": 300}, {"aware": 0}, {"aware": 1}, {"crashes": 0.1},
     {"clashes": 0.15, "clash": 0.003}, {"useful": 0.15}, {"follow": 0},
 )  # fmt: skip
-# Settings that are tried where the code has them.
+# Settings that are tried, where the code has them and where they are not its own.
 TRIED: dict[str, tuple[str, ...]] = {
-    "queue": ("0", "2"), "confirm_share": ("0.05", "0.3"), "rebase_every": ("120", "1800"), "baseline_runs": ("2",),
+    "queue": ("0", "2"), "confirm_share": ("0.05", "0.3"), "rebase_every": ("120", "1800"),
+    "confirm_runs": ("1", "3"), "confirm_p": ("0.7", "0.9"), "shrink": ("0",), "prior": ("noise",), "paired": ("off",),
+    "verify": ("least",), "behind": ("0.15", "0.5"), "stale": ("0",), "stay": ("0", "0.5"), "apart": ("1",),
+    "stacks": ("0",), "blank": ("0", "0.1"),
 }  # fmt: skip
-CONSTANTS = {"research.judging.LIMIT": ("0",), "coordinator.confirm.RUNS": ("1", "3")}
+CONSTANTS = {"research.judging.LIMIT": ("0",), "coordinator.confirm.RUNS": ("1", "3")}  # before they were settings
 MAIN = (
     "way", "true gain × 1000", f"{OURS} has more", "claimed / true", "false records", "reached", "GPU-h to the target",
     "experiments / GPU-h", "busy",
@@ -56,7 +59,10 @@ def names(ways: Sequence[str]) -> list[str]:
 
 def tried() -> list[str]:
     """Our own policy with one thing set otherwise, as far as this code has it."""
-    found = [f"{OURS}:{name}={text}" for name, texts in TRIED.items() if name in Policy.model_fields for text in texts]
+    found, own = [], Policy().model_dump()
+    for name, texts in TRIED.items():
+        ways = [f"{OURS}:{name}={text}" for text in texts if name in own]
+        found += [way for way in ways if parsed(way)[1][name] != own[name]]
     for name, texts in CONSTANTS.items():
         for way in (f"{OURS}:{name}={text}" for text in texts):
             try:
@@ -139,7 +145,7 @@ class Comparison:
     def settings(self) -> list[list[str]]:
         """The rows of the third table."""
         ways = names([OURS, *(self.words.settings.split(",") if self.words.settings else tried())])
-        found = self.play(self.tasks(ways, self.words.repeats))
+        found = self.play(self.tasks(ways, self.words.tries))
         ours = found[self.assumptions, OURS]
         return [row(way, found[self.assumptions, way], ours, self.words.target) for way in ways]
 
@@ -176,7 +182,7 @@ def page(compared: Comparison, ways: dict[str, list[Outcome]]) -> str:
 def command(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--repeats", type=int, default=30, help="landscapes")
-    parser.add_argument("--few", type=int, default=12, help="landscapes for each other assumption; 0: no such table")
+    parser.add_argument("--few", type=int, default=10, help="landscapes for each other assumption; 0: no such table")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--hours", type=float, default=4)
     parser.add_argument("--target", type=float, default=0.015, help="true gain")

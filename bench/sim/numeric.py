@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from bench.sim.campaign import Setting
 from bench.sim.landscape import ORIGIN, Assumptions, Landscape
+from bench.sim.loop import SEED
 from bench.sim.outcome import USES, Outcome
 
 
@@ -106,7 +107,7 @@ def _numeric(
     land, seconds, slots = Landscape(assumptions, seed), setting.hours * 3600, setting.slots
     rng = random.Random(f"numeric {seed} {setting.stream}")
     chooser: Chooser = kind(drawn(land, space, seed), space, seed)
-    took, first = land.measured({}, rng)  # one measures the file as given, and the others wait for it
+    took, first = land.measured({}, rng, SEED)  # one measures the file as given, and the others wait for it
     assert first is not None
     chooser.tell(None, {}, first)
     best: dict[str, int] = {}
@@ -118,7 +119,7 @@ def _numeric(
     def go(number: int, now: float) -> None:
         nonlocal busy
         ticket, values = chooser.ask()
-        run, result = land.measured(values, rng)
+        run, result = land.measured(values, rng, SEED)
         busy += min(now + run, seconds) - now
         heapq.heappush(going, (now + run, number, ticket, values, result))
 

@@ -72,7 +72,7 @@ def outcome_of(
     rows = ledger.rows("SELECT r.purpose, a.started, a.ended FROM attempts a JOIN runs r ON r.id=a.run")
     used = dict.fromkeys(USES, 0.0)
     for purpose, started, ended in rows:
-        used[purpose] += max(0.0, min(ended, end) - started)
+        used[purpose] = used.get(purpose, 0.0) + max(0.0, min(ended, end) - started)
 
     def truth(ident: str) -> float:
         return landscape.truth(file_of(ledger, hub, ident))

@@ -36,7 +36,7 @@ class VirtualExecutor:
         if any(going.slot == slot for going in self.going.values()):
             raise SlotBusy(f"a run is on slot {slot}")
         values = values_of((Path(job.spec.work) / "train.py").read_text())
-        seconds, score = self.landscape.measured(values, self.rng)
+        seconds, score = self.landscape.measured(values, self.rng, job.spec.seed)
         seen = seconds + self.rng.uniform(0.0, self.landscape.assumptions.look)
         run, attempt, began = job.spec.run, job.spec.attempt, self.now()
         if score is None:

@@ -131,7 +131,7 @@ def apart(assumptions: Assumptions, setting: Setting, seed: int) -> Outcome:
 def version(name: str) -> str:
     """What an outcome of a way was played with: the code that takes part, as twelve letters."""
     here, swarm = Path(__file__).parent, Path(__file__).parents[2] / "swarm"
-    own = "loop" if name in PLAIN else "numeric" if name in NUMERIC else "campaign stage played_git"
+    own = "loop" if name in PLAIN else "loop numeric" if name in NUMERIC else "campaign stage played_git"
     files = [here / f"{module}.py" for module in f"landscape researcher outcome path {own}".split()]
     if name in COORDINATED:
         parts = [swarm / part for part in ("coordinator", "research", "ledger", "repo")]

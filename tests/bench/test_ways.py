@@ -56,7 +56,7 @@ def test_without_noise_what_is_claimed_is_true_and_called_best_never_gets_worse(
 def test_no_way_knows_more_than_what_was_measured(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same numbers with another truth behind them: the same search, whatever it is worth."""
 
-    def lucky(self: Landscape, values: Mapping[str, int], rng: random.Random) -> tuple[float, float]:
+    def lucky(self: Landscape, values: Mapping[str, int], rng: random.Random, seed: int) -> tuple[float, float]:
         return 300.0, rng.gauss(1.0, 0.01)
 
     monkeypatch.setattr(Landscape, "measured", lucky)
@@ -223,7 +223,7 @@ def test_the_whole_comparison_in_small(
 ) -> None:
     monkeypatch.setattr(policies, "OTHERS", ({"noise": 0.004}, {"clashes": 0.15, "clash": 0.003}))
     words = ["--repeats", "3", "--few", "2", "--slots", "2", "--hours", "0.15", "--ways", "loops,random", "--jobs", "1",
-             "--settings", "swarm:queue=0", "--target", "0.001", "--cache", str(tmp_path / "c"), "--out", str(tmp_path / "o"),
+             "--settings", "swarm:queue=0", "--tries", "3", "--target", "0.001", "--cache", str(tmp_path / "c"), "--out", str(tmp_path / "o"),
              "--set", "think=10", "run=60", "crash=20"]  # fmt: skip
     monkeypatch.setattr("sys.argv", ["policies", *words])
     policies.main()
