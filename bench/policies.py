@@ -172,10 +172,8 @@ def page(compared: Comparison, ways: dict[str, list[Outcome]]) -> str:
         head = ("assumption", *RIVALS, *(f"{OURS} − {way}" for way in RIVALS if way != OURS), "best")
         parts.append(f"## Other assumptions: true gain × 1000 after {end:g} GPU-hours, {words.few} landscapes\n\n"
                      + table(head, compared.others()))  # fmt: skip
-    if words.settings != "none":
-        parts.append(
-            f"## Settings of our own policy, {words.repeats} landscapes\n\n" + table(MAIN, compared.settings())
-        )
+    if words.tries:
+        parts.append(f"## Settings of our own policy, {words.tries} landscapes\n\n" + table(MAIN, compared.settings()))
     return "\n\n".join(parts) + "\n"
 
 
@@ -187,9 +185,8 @@ def command(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=4)
     parser.add_argument("--target", type=float, default=0.015, help="true gain")
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(NAMES)}, each with :NAME=VALUE …")
-    parser.add_argument(
-        "--settings", default="", metavar="WAYS", help="instead of those tried by default; none: no such table"
-    )
+    parser.add_argument("--tries", type=int, default=12, help="landscapes for each setting of ours; 0: no such table")
+    parser.add_argument("--settings", default="", metavar="WAYS", help="instead of those that are tried by default")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "swarm-policies.jsonl")
     parser.add_argument("--out", type=Path, help="FILE: tables to FILE.md, the picture to FILE.png")
