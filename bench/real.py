@@ -29,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench.sim.outcome import COUNTED
 from bench.sim.table import mean, table
 from swarm.repo import Hub
 from swarm.workspace import Workspace
@@ -126,7 +127,7 @@ def _told(space: Path) -> dict[str, Any]:
     best, baseline = _value(space, "SELECT best FROM campaigns"), _value(space, "SELECT baseline FROM campaigns")
     scores = [_value(space, "SELECT estimate FROM experiments WHERE id=?", ident) for ident in (baseline, best)]
     counts = {
-        "experiments": "SELECT COUNT(*) FROM experiments WHERE runs>0 AND verdict IN ('keep','discard','crash')",
+        "experiments": COUNTED,
         "promotions": "SELECT COUNT(*) FROM promotions WHERE by='confirmation' AND withdrawn IS NULL",
     }
     told: dict[str, Any] = {name: _value(space, sql) for name, sql in counts.items()}

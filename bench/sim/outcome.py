@@ -10,6 +10,9 @@ from bench.sim.path import Path
 from swarm.ledger.ledger import Ledger
 from swarm.repo import Hub
 
+COUNTED = (  # a crash is a measurement, too; a run in which nothing was changed is none
+    "SELECT COUNT(*) FROM experiments WHERE verdict IN ('keep','discard','crash') AND origin IN ('submit','stack','wave')"
+)
 USES = ("baseline", "screen", "confirm", "reference")  # purposes of runs
 
 
@@ -87,7 +90,7 @@ def outcome_of(
         gpu_s=(end - begin) * slots,
         used=used,
         booked=sum(max(0.0, min(to, end) - since) for _, since, to in spans),
-        experiments=ledger.value("SELECT COUNT(*) FROM experiments WHERE runs>0 AND origin IN ('submit','stack')"),
+        experiments=ledger.value(COUNTED),
         gain=truth(campaign.baseline) - truth(campaign.best),
         claimed=first - score,
         score=score,
