@@ -24,14 +24,19 @@ def draw(found: Mapping[str, Sequence[Outcome]], file: Path) -> None:
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5), dpi=130, gridspec_kw={"width_ratios": (3, 2)})
         for number, (way, outcomes) in enumerate(found.items()):
-            _progress(left, way, outcomes, COLOURS[number % len(COLOURS)], thick=number == len(found) - 1)
+            _progress(left, way, outcomes, _colour(number, len(found)), thick=number == len(found) - 1)
         _ends(right, found)
         left.set(xlabel="GPU-hours", ylabel="true gain of what is called best × 1000", xlim=(0, None), ylim=(0, None))
-        left.set_title("Progress (mean, 95 %)", loc="left")
+        left.set_title("Progress: mean, and its 95 % over the landscapes", loc="left")
         left.legend(frameon=False, loc="upper left", fontsize=8)
         figure.tight_layout()
         figure.savefig(file)
         plt.close(figure)
+
+
+def _colour(number: int, of: int) -> str:
+    """The last one's is always the same."""
+    return COLOURS[-1] if number == of - 1 else COLOURS[number % (len(COLOURS) - 1)]
 
 
 def _progress(ax: Any, way: str, outcomes: Sequence[Outcome], colour: str, thick: bool) -> None:
@@ -48,7 +53,7 @@ def _progress(ax: Any, way: str, outcomes: Sequence[Outcome], colour: str, thick
 def _ends(ax: Any, found: Mapping[str, Sequence[Outcome]]) -> None:
     """What is true: full, with its interval. What is claimed: hollow."""
     for number, outcomes in enumerate(found.values()):
-        colour, true = COLOURS[number % len(COLOURS)], mean(o.gain * 1000 for o in outcomes)
+        colour, true = _colour(number, len(found)), mean(o.gain * 1000 for o in outcomes)
         said = mean(o.claimed * 1000 for o in outcomes)
         ax.plot([true.value, said.value], [number, number], color=colour, linewidth=1, alpha=0.5)
         ax.errorbar(true.value, number, xerr=true.half, fmt="o", color=colour, capsize=3)
