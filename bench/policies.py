@@ -23,7 +23,7 @@ from bench.sim.cache import Task, outcomes
 from bench.sim.campaign import Setting
 from bench.sim.landscape import Assumptions
 from bench.sim.outcome import Outcome
-from bench.sim.path import reached
+from bench.sim.path import gains_at, reached
 from bench.sim.table import mean, median, ratio, table
 from bench.sim.ways import NAMES, parsed, version
 from swarm.config import Policy
@@ -44,6 +44,7 @@ TRIED: dict[str, tuple[str, ...]] = {
     "stacks": ("0",), "blank": ("0", "0.1"),
 }  # fmt: skip
 CONSTANTS = {"research.judging.LIMIT": ("0",), "coordinator.confirm.RUNS": ("1", "3")}  # before they were settings
+PARTS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)  # of the time
 MAIN = (
     "way", "true gain × 1000", f"{OURS} has more", "claimed / true", "false records", "reached", "GPU-h to the target",
     "experiments / GPU-h", "busy",
@@ -150,6 +151,18 @@ class Comparison:
         return [row(way, found[self.assumptions, way], ours, self.words.target) for way in ways]
 
 
+def along(ways: dict[str, list[Outcome]]) -> str:
+    """How far our own policy is ahead of the others at parts of the time, pair by pair."""
+    end = ways[OURS][0].gpu_s
+    gains = {way: [gains_at(o.path, [end * part for part in PARTS]) for o in found] for way, found in ways.items()}
+
+    def ahead(way: str, i: int) -> str:
+        return str(mean((a[i] - b[i]) * 1000 for a, b in zip(gains[OURS], gains[way], strict=True)))
+
+    head = [f"{OURS} −", *(f"{end * part / 3600:.0f} GPU-h" for part in PARTS)]
+    return table(head, [[way, *(ahead(way, i) for i in range(len(PARTS)))] for way in ways if way != OURS])
+
+
 def told(change: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in change.items()) or "as assumed"
 
@@ -167,6 +180,7 @@ def page(compared: Comparison, ways: dict[str, list[Outcome]]) -> str:
         f"## The ways: {words.slots} GPUs, {words.hours:g} hours, {words.repeats} landscapes\n"
         f"Target: {words.target * 1000:g}, that is: from when on what is called best is truly worth it until the end.\n\n"
         + table(MAIN, [row(way, found, ways[OURS], words.target) for way, found in ways.items()]),
+        f"## Ahead on the way: differences of true gain × 1000\n\n{along(ways)}",
     ]
     if words.few:
         head = ("assumption", *RIVALS, *(f"{OURS} − {way}" for way in RIVALS if way != OURS), "best")
@@ -182,7 +196,7 @@ def command(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=30, help="landscapes")
     parser.add_argument("--few", type=int, default=10, help="landscapes for each other assumption; 0: no such table")
     parser.add_argument("--slots", type=int, default=8)
-    parser.add_argument("--hours", type=float, default=4)
+    parser.add_argument("--hours", type=float, default=4.0)
     parser.add_argument("--target", type=float, default=0.015, help="true gain")
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(NAMES)}, each with :NAME=VALUE …")
     parser.add_argument("--tries", type=int, default=12, help="landscapes for each setting of ours; 0: no such table")

@@ -232,7 +232,7 @@ def test_the_whole_comparison_in_small(
     assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
     rows = [line.strip("| ").split("|")[0].strip() for line in text.splitlines() if line.startswith("|")]
     named = [row for row in rows if not row.startswith("-")]
-    assert named == ["way", "loops", "random", "swarm", "assumption", "as assumed", "noise 0.004", "clashes 0.15, clash 0.003",
+    assert named == ["way", "loops", "random", "swarm", "swarm −", "loops", "random", "assumption", "as assumed", "noise 0.004", "clashes 0.15, clash 0.003",
                      "way", "swarm", "swarm:queue=0"]  # fmt: skip
     assert "think 10" in text
     assert len(read(tmp_path / "c")) == 3 * 3 + (3 * 4 - 2) * 2 + 3  # what is asked twice is played once
