@@ -63,7 +63,9 @@ class Place:
         path = self.folder / name
         path.mkdir()
         self.swarm(path, "init", ".")
-        (path / "swarm.yaml").write_text(f"task: {{path: task, budget: '{self.budget}'}}\ndevice: cpu\n")
+        # two runs of the baseline for everybody: three would be a tenth of the time of an agent alone
+        policy = "policy: {baseline_runs: 2}\n"
+        (path / "swarm.yaml").write_text(f"task: {{path: task, budget: '{self.budget}'}}\ndevice: cpu\n{policy}")
         return path
 
     def swarm(self, workspace: Path, *words: str, check: bool = True) -> None:
