@@ -32,7 +32,8 @@ class Assumptions:
     ceiling: float = 0.06  # gains do not add up beyond this: a sum s is worth ceiling * (1 - exp(-s / ceiling))
     start: float = 1.0  # the baseline's true value
     noise: float = 0.0015  # standard deviation of one run
-    alike: float = 0.0  # share of its variance that a seed brings to every file alike (the CPU template: 0.9)
+    alike: float = 0.0  # share of its variance that a seed brings to all files alike; the rest is each file's own
+    repeat: float = 0.1  # standard deviation of the same file with the same seed once more, in noise; 0.00017 of 0.002
     crashes: float = 0.03  # share of the values that crash, always
     run: float = 300.0  # seconds of a run
     run_spread: float = 3.0  # its standard deviation
@@ -52,7 +53,7 @@ class Landscape:
 
     def __init__(self, assumptions: Assumptions, seed: int) -> None:
         a = self.assumptions = assumptions
-        self.number = seed
+        self.seed = seed
         rng = random.Random(f"landscape {seed}")
         self.names = [f"K{number:02}" for number in range(a.constants)]
         self.best_at: dict[str, int] = {}
@@ -90,15 +91,21 @@ class Landscape:
         return any(item in self.broken for item in values.items())
 
     def measured(self, values: Values, rng: random.Random, seed: int | None = None) -> tuple[float, float | None]:
-        """One run: its seconds, and its score (None: it crashed). Without a seed it has one of its own."""
+        """One run: its seconds, and its score (None: it crashed). Without a seed its luck is like no other run's."""
         a = self.assumptions
         if self.crashes(values):
             return a.crash, None
-        seconds, luck = max(1.0, rng.gauss(a.run, a.run_spread)), rng.gauss(0.0, a.noise)
-        if seed is not None and a.alike:
-            of_seed = random.Random(f"seed {seed} {self.number}").gauss(0.0, a.noise)
-            luck = math.sqrt(a.alike) * of_seed + math.sqrt(1.0 - a.alike) * luck
-        return seconds, self.truth(values) + luck
+        return max(1.0, rng.gauss(a.run, a.run_spread)), self.truth(values) + self._luck(values, rng, seed)
+
+    def _luck(self, values: Values, rng: random.Random, seed: int | None) -> float:
+        """What a score has from its seed: a part that all files share, a part of this file's own, and hardly anything else."""
+        a = self.assumptions
+        if seed is None:
+            return rng.gauss(0.0, a.noise)
+        moved = sorted((n, v) for n, v in values.items() if v != ORIGIN)
+        shared = random.Random(f"seed {self.seed} {seed}").gauss(0.0, a.noise * math.sqrt(a.alike))
+        own = random.Random(f"run {self.seed} {seed} {moved}").gauss(0.0, a.noise * math.sqrt(1 - a.alike))
+        return shared + own + rng.gauss(0.0, a.noise * a.repeat)
 
     def source(self, values: Values) -> str:
         """The training script with these values."""

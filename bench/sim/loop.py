@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from bench.sim.campaign import Setting
 from bench.sim.landscape import Assumptions, Landscape
 from bench.sim.outcome import USES, Outcome
+from bench.sim.path import together
 from bench.sim.researcher import Commons, Researcher
+
+SEED = 42  # of every run: nobody changes it in the public loop
 
 
 @dataclass
@@ -25,6 +28,7 @@ class _Group:
     busy: float = 0.0
     experiments: int = 0
     records: list[tuple[float, float, float]] = field(default_factory=list)
+    path: list[tuple[float, float, float]] = field(default_factory=list)
     verdicts: dict[str, int] = field(default_factory=lambda: {"keep": 0, "discard": 0, "crash": 0})
 
 
@@ -54,6 +58,7 @@ def _groups(assumptions: Assumptions, setting: Setting, seed: int, size: int, bu
         gpu_s=setting.slots * seconds, used={**dict.fromkeys(USES, 0.0), "screen": busy}, booked=busy,
         experiments=sum(group.experiments for group in found), gain=landscape.truth({}) - landscape.truth(winner.best),
         claimed=winner.first - winner.score, score=winner.score, records=tuple(winner.records), verdicts=verdicts,
+        path=together([group.path for group in found], setting.slots),
     )  # fmt: skip
 
 
@@ -61,9 +66,10 @@ def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bo
     rng, commons = random.Random(f"loop {name}"), Commons()
     agents = [Researcher(landscape.assumptions, landscape.names, rng, commons) for _ in range(size)]
     group = _Group()
-    took, score = landscape.measured({}, rng)
+    took, score = landscape.measured({}, rng, SEED)
     assert score is not None
     group.score = group.first = score
+    group.path.append((took, 0.0, score))
     group.busy = took  # one measures the file as given, and the others wait for it
     events: list[tuple[float, int, dict[str, int], dict[str, int], float | None]] = []
 
@@ -71,7 +77,7 @@ def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bo
         here = group.best if build else {}
         change = agents[number].proposes(here)
         began = now + agents[number].thinks()
-        run, score = landscape.measured({**here, **change}, rng)
+        run, score = landscape.measured({**here, **change}, rng, SEED)
         group.busy += max(0.0, min(began + run, seconds) - min(began, seconds))
         heapq.heappush(events, (began + run, number, here, change, score))
 
@@ -87,5 +93,6 @@ def _group(landscape: Landscape, seconds: float, name: str, size: int, build: bo
             new = {**here, **change}
             group.records.append((now * size, landscape.truth(group.best), landscape.truth(new)))
             group.best, group.score = new, score
+            group.path.append((now, landscape.truth({}) - landscape.truth(new), score))
         go(number, now)
     return group

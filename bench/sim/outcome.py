@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.sim.landscape import Landscape, Values, values_of
+from bench.sim.path import Path
 from swarm.ledger.ledger import Ledger
 from swarm.repo import Hub
 
+COUNTED = (  # a crash is a measurement, too; a run in which nothing was changed is none
+    "SELECT COUNT(*) FROM experiments WHERE verdict IN ('keep','discard','crash') AND origin IN ('submit','stack','wave')"
+)
 USES = ("baseline", "screen", "confirm", "reference")  # purposes of runs
 
 
@@ -30,6 +34,7 @@ class Outcome:
     ended_early: int = 0  # changes whose run was ended by its loss so far
     truly_better: int = 0  # changes (measured or ended early) whose file is truly better than its parent's
     wrongly_ended: int = 0  # of these, ended early
+    path: Path = ()  # what was called best at any time
 
     @property
     def idle_s(self) -> float:
@@ -62,9 +67,10 @@ class Outcome:
 
 
 def outcome_of(
-    ledger: Ledger, landscape: Landscape, hub: Hub, spans: Sequence[tuple[str, float, float]], slots: int
-) -> Outcome:
-    """Read the books of a campaign that has ended."""
+    ledger: Ledger, landscape: Landscape, hub: Hub, spans: Sequence[tuple[str, float, float]], slots: int,
+    seen: Sequence[tuple[float, str, float]] = (),
+) -> Outcome:  # fmt: skip
+    """Read the books of a campaign that has ended. `seen`: when which experiment was called best, and its estimate."""
     campaign = ledger.campaign()
     assert campaign is not None and campaign.best and campaign.baseline
     begin = campaign.created
@@ -72,7 +78,7 @@ def outcome_of(
     rows = ledger.rows("SELECT r.purpose, a.started, a.ended FROM attempts a JOIN runs r ON r.id=a.run")
     used = dict.fromkeys(USES, 0.0)
     for purpose, started, ended in rows:
-        used[purpose] += max(0.0, min(ended, end) - started)
+        used[purpose] = used.get(purpose, 0.0) + max(0.0, min(ended, end) - started)
 
     def truth(ident: str) -> float:
         return landscape.truth(file_of(ledger, hub, ident))
@@ -85,12 +91,13 @@ def outcome_of(
         "SELECT id, parent, runs FROM experiments WHERE origin IN ('submit','stack') AND (runs>0 OR reason LIKE 'ended at %')"
     )
     better = [runs for ident, parent, runs in tried if truth(ident) < truth(parent)]
+    gains = {ident: truth(campaign.baseline) - truth(ident) for ident in {ident for _, ident, _ in seen}}
     first, score = (ledger.experiment(ident).estimate or 0.0 for ident in (campaign.baseline, campaign.best))
     return Outcome(
         gpu_s=(end - begin) * slots,
         used=used,
         booked=sum(max(0.0, min(to, end) - since) for _, since, to in spans),
-        experiments=ledger.value("SELECT COUNT(*) FROM experiments WHERE runs>0 AND origin IN ('submit','stack')"),
+        experiments=ledger.value(COUNTED),
         gain=truth(campaign.baseline) - truth(campaign.best),
         claimed=first - score,
         score=score,
@@ -99,6 +106,7 @@ def outcome_of(
         ended_early=sum(runs == 0 for _, _, runs in tried),
         truly_better=len(better),
         wrongly_ended=sum(runs == 0 for runs in better),
+        path=tuple(((at - begin) * slots, gains[ident], score) for at, ident, score in seen if at <= end),
     )  # fmt: skip
 
 

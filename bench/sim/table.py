@@ -30,6 +30,30 @@ def mean(values: Iterable[float]) -> Mean:
     return Mean(statistics.fmean(found), (1.96 + 2.4 / (n - 1)) * statistics.stdev(found) / math.sqrt(n), n)
 
 
+def ratio(pairs: Sequence[tuple[float, float]], times: float = 1.0) -> str:
+    """Sum of the first over sum of the second, ± 95 % (the ratio estimator: Cochran, Sampling Techniques, 3rd ed., ch. 6)."""
+    below = math.fsum(b for _, b in pairs)
+    if below <= 0:
+        return "–"
+    r = math.fsum(a for a, _ in pairs) / below
+    half = mean(a - r * b for a, b in pairs).half * len(pairs) / below
+    return f"{r * times:.0f} ± {half * times:.0f}" if times > 1 else f"{r:.2f} ± {half:.2f}"
+
+
+def median(times: Sequence[float]) -> tuple[float, float, float]:
+    """The median and its interval of at least 95 %; infinite where too many never came there.
+
+    The interval is that of the order statistics, from the binomial distribution alone (Conover, Practical Nonparametric
+    Statistics, 3rd ed., 3.2): all are watched equally long, so whoever did not come there is simply later than the rest.
+    """
+    n, below, rank = len(times), 0.0, 0
+    ordered = sorted(times)
+    while (below := below + math.comb(n, rank) / 2**n) <= 0.025:
+        rank += 1
+    middle = ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) / 2
+    return middle, ordered[rank - 1] if rank else 0.0, ordered[n - rank] if rank else math.inf
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Markdown, columns aligned."""
     lines = [list(head), *(list(row) for row in rows)]

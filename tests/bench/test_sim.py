@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
@@ -153,7 +154,26 @@ def test_the_landscape_is_one_of_its_seed_and_its_noise_is_its_own() -> None:
     rng = random.Random(0)
     scores = [score for _, score in (one.measured(moved, rng) for _ in range(2000)) if score is not None]
     assert sum(scores) / len(scores) == pytest.approx(one.truth(moved), abs=4 * PLAIN.noise / 2000**0.5)
+    assert scores[0] != scores[1]
     assert one.measured(dict([next(iter(one.broken))]), rng) == (PLAIN.crash, None)
+
+
+def test_a_seed_brings_its_luck_again_and_part_of_it_to_all_files() -> None:
+    land = Landscape(replace(PLAIN, alike=0.5, crashes=0.0), 1)
+    files = [{name: ORIGIN + 1} for name in land.names] + [{name: ORIGIN - 1} for name in land.names]
+    rng = random.Random(0)
+
+    def lucks(seed: int) -> list[float]:
+        return [(land.measured(file, rng, seed)[1] or 0.0) - land.truth(file) for file in files]
+
+    by_seed = [lucks(seed) for seed in range(60)]
+    again = [a - b for seed in range(3) for a, b in zip(lucks(seed), by_seed[seed], strict=True)]
+    assert math.sqrt(sum(x * x for x in again) / len(again)) == pytest.approx(PLAIN.noise * 0.1 * math.sqrt(2), rel=0.2)
+    everything = [x for found in by_seed for x in found]
+    whole = sum(x * x for x in everything) / len(everything)
+    shared = sum((sum(found) / len(found)) ** 2 for found in by_seed) / len(by_seed)
+    assert math.sqrt(whole) == pytest.approx(PLAIN.noise, rel=0.15)
+    assert shared / whole == pytest.approx(0.5, abs=0.15)
 
 
 def test_gains_do_not_add_up_beyond_the_ceiling_and_some_do_not_go_together() -> None:
