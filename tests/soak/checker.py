@@ -67,7 +67,8 @@ def whole(db: sqlite3.Connection) -> Iterator[str]:
     for table, row, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
         yield f"{table} row {row} names a row of {parent} that is not there"
     fresh = sqlite3.connect(":memory:")
-    fresh.executescript(SCHEMA.read_text())
+    for part in (SCHEMA, SCHEMA.with_name("version2.sql")):
+        fresh.executescript(part.read_text())
     listing = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"
     there, wanted = ({(t, n): s for t, n, s in d.execute(listing)} for d in (db, fresh))
     fresh.close()
