@@ -126,6 +126,12 @@ class Policy(Frozen):
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
 
+    @field_validator("paired", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """YAML reads a plain `on` or `off` as a truth value."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
 
 TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used
 
