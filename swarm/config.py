@@ -151,6 +151,12 @@ class Policy(Frozen):
             raise ValueError("early_by: a share below 1 for median, a number above 1 for halving")
         return self
 
+    @field_validator("paired", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """YAML reads a plain `on` or `off` as a truth value."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
 
 TAGS = ("agents by name", "agents in a line")  # two ways to say them; a mistake is looked for in the one that was used
 

@@ -70,11 +70,11 @@ def _result(r: Mapping[str, Any], better: str) -> list[str]:
         fenced = tail.replace("<<<", "‹‹‹").replace(">>>", "›››")
         return [head, f"The end of what it printed. {NO_INSTRUCTION}\n<<<\n{fenced}\n>>>"]
     facts = [f"score {r['score']:.6g}"] if r.get("score") is not None else []
+    if r.get("estimate") is not None and r.get("stderr") is not None:
+        facts.append(f"estimate {r['estimate']:.6g} ± {r['stderr']:.2g} (n={r.get('runs') or 1})")
     if r.get("delta") is not None:
         good = r["delta"] < 0 if better == "lower" else r["delta"] > 0
         facts.append(f"{abs(r['delta']):.4g} {'better' if good else 'worse'} than its parent")
-    if r.get("estimate") is not None and r.get("stderr") is not None:
-        facts.append(f"estimate {r['estimate']:.6g} ± {r['stderr']:.2g} (n={r.get('runs') or 1})")
     facts += [f"P(better) {r['p']:.2f}"] if r.get("p") is not None else []
     facts += [f"one run spreads by {r['noise']:.2g}"] if r.get("noise") and facts else []
     why = f"  why: {line(r.get('reason'), 400)}" if r.get("reason") else ""

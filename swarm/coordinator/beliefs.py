@@ -95,6 +95,8 @@ class Beliefs:
                 self.nodes[parent].children.append(ident)
             elif parent is not None:
                 self._orphans.setdefault(parent, []).append(ident)
+            for other in self.classes.values():  # a link of its children's lineages in any class
+                self._forget(other, ident)
         runs = node.runs.setdefault(klass, [])
         runs.append((seed, loss))
         c = self.classes.setdefault(klass, Class())

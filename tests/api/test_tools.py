@@ -170,6 +170,7 @@ def test_an_evening_of_an_agent(house: House) -> None:
     assert "Room for 1 more" in said["submitted"]
     assert "e0002 keep: A 1.0 to 0.5" in said["result"]
     assert "better than its parent, P(better) 1.00, one run spreads by" in said["result"]
+    assert "estimate 5.5" in said["result"]
     assert "why: val_bpb 5.5" in said["result"]
     assert "You build on e0002." in said["result"]
     assert "note by a0: the gradient of A points downhill" in said["recalled"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.config import parse
 from swarm.coordinator import verify
 from tests.coordinator.play import Play
 
@@ -117,3 +118,8 @@ def test_figures_for_screens_follow(play: Play) -> None:
     play.open()
     play.measured("a1", B=9.0)
     assert play.ledger.figure(1, "effects")["kept"] == 1
+
+
+@pytest.mark.parametrize(("said", "meant"), [(True, "on"), (False, "off"), ("auto", "auto"), ("off", "off")])
+def test_on_and_off_as_yaml_reads_them(said: object, meant: str) -> None:
+    assert parse({"policy": {"paired": said}}).policy.paired == meant

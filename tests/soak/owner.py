@@ -122,6 +122,9 @@ def rows(ledger: Path, sql: str, *args: Any) -> list[tuple[Any, ...]]:
 
 
 def yaml(task_folder: Path) -> str:
-    """The workspace's swarm.yaml: a short budget, and best travels to everybody every few seconds."""
+    """The workspace's swarm.yaml: a short budget, and best travels to everybody every few seconds.
+
+    Verdicts are reckoned again by the checker, which knows neither seeds in common nor a prior that was fitted.
+    """
     what = {"path": str(task_folder), "run": "python train.py", "budget": "wall:3"}
-    return f"task: {json.dumps(what)}\npolicy: {{idle_after: 30, rebase_every: 60}}\n"
+    return f"task: {json.dumps(what)}\npolicy: {{idle_after: 30, rebase_every: 60, paired: off, prior: noise, noise_prior: 0}}\n"

@@ -78,7 +78,7 @@ def play(root: Path) -> None:
     """Two agents and a person: keep, discard, crash, answered, conflict-free promotion, undo, try, tell, a lost run, the end."""
     stage = Stage(root)
     stage.open()
-    stage.spawn(2)
+    stage.spawn(2, policy={"paired": "off", "prior": "noise", "noise_prior": 0})  # what the checker reckons with
     stage.settle()
     diaries = root / "diaries"
     diaries.mkdir()
