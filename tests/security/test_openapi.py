@@ -30,7 +30,9 @@ VERBS = [
     ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"), ("POST", "/v1/agents/{name}/replace"),
     ("POST", "/v1/grid"), ("GET", "/v1/waves"), ("GET", "/v1/waves/{number}"), ("POST", "/v1/waves/{number}/stop"),
 ]  # fmt: skip
-PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "scene", "pause", "best", "waves")]
+PLAIN = [
+    v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "scene", "pause", "best", "waves")
+]
 SOME = settings(
     max_examples=MANY, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
