@@ -40,16 +40,16 @@ def routes(router: APIRouter, desk: Desk, workspace: Workspace) -> None:
         who = _who(request)
         return await desk.ask(lambda story: story.grid(agent=who, **body.model_dump()))
 
-    @router.post("/grid/{number}/stop")
+    @router.post("/waves/{number}/stop")
     async def stop(request: Request, number: Number) -> Answer:
         who = _who(request)
         return await desk.ask(lambda story: story.stop_grid(number, who))
 
-    @router.get("/grid")
+    @router.get("/waves")
     async def waves() -> Answer:
         return {"waves": await run_in_threadpool(_listed, workspace)}
 
-    @router.get("/grid/{number}")
+    @router.get("/waves/{number}")
     async def wave(number: Number) -> Answer:
         return await run_in_threadpool(_one, workspace, number)
 

@@ -43,14 +43,14 @@ def _queued(answer: dict[str, Any]) -> str:
 
 
 def _until_over(client: Client, number: int) -> None:
-    while client.get(f"grid/{number}")["state"] not in OVER:
+    while client.get(f"waves/{number}")["state"] not in OVER:
         time.sleep(1.0)
 
 
 def stop(number: int) -> None:
     """What is queued of it is not run; what runs finishes."""
     client = agent() if seated() else owner(start=True)
-    answer = client.post(f"grid/{number}/stop")
+    answer = client.post(f"waves/{number}/stop")
     dropped = screen.many(int(answer["dropped"]), "run")
     then = f"swarm grid --show {number}" if answer["state"] in OVER else "what runs finishes, then it is answered"
     print(f"  wave {number}: {dropped} not started any more.   {then}")

@@ -105,25 +105,25 @@ def _queue(w: World, best: str, members: Members, depth: int) -> None:
 def _note(w: World, e: Experiment, culprit: Members, measured: dict[Members, Experiment]) -> None:
     """Once per stack that lost: the fewest changes that lose together, and by how much against their sum."""
     names = sorted(culprit)
-    told = " and ".join(names)
     x = measured.get(culprit, e)
-    delta, alone = _delta(x), [_delta(w.ledger.experiment(n)) for n in names]
-    word = "does not help" if len(names) == 1 else "do not stack"
-    text = f"{told} {word} on {e.base}"
+    text = f"{' and '.join(names)} {'does not help' if len(names) == 1 else 'do not stack'} on {e.base}"
+    delta, alone = _gained(w, x), [_gained(w, w.ledger.experiment(n)) for n in names]
     if delta is None:
-        text += f": {x.verdict or x.id}" + (f" ({x.reason.splitlines()[0][:200]})" if x.reason else "")
+        text += f": {x.verdict}" + (f" ({x.reason.splitlines()[0][:200]})" if x.reason else "")
     elif all(alone):
         total = sum(d for d, _ in filter(None, alone))
         se = math.sqrt(delta[1] ** 2 + sum(s**2 for _, s in filter(None, alone)))
-        against = "what it was where it was found" if len(names) == 1 else "their sum"
+        against = "what it gained where it was found" if len(names) == 1 else "their sum"
         text += f": {delta[0] - total:+.2g} ± {se:.1g} against {against}"
     with w.ledger.tx():
         w.say("unstacked", house.NAME, e.id, members=names, text=text)
         house.note(w, text)
 
 
-def _delta(e: Experiment) -> tuple[float, float] | None:
-    """What an experiment gained over its parent, and the standard error."""
-    if e.estimate is None or e.parent_m is None or e.stderr is None:
+def _gained(w: World, e: Experiment) -> tuple[float, float] | None:
+    """What an experiment of the swarm gained over its base, any other over its parent, as a score; and the standard error."""
+    on = e.base if e.agent == house.NAME else e.parent
+    mine, theirs = w.beliefs.of(e.same_as or e.id, w.home), w.beliefs.of(on, w.home)
+    if mine is None or theirs is None:
         return None
-    return e.estimate - e.parent_m, math.hypot(e.stderr, math.sqrt(e.parent_v or 0.0))
+    return w.sign * (mine.m - theirs.m), math.sqrt(mine.v + theirs.v)

@@ -19,7 +19,7 @@ def test_a_person_and_an_agent_may_ask_and_who_only_looks_may_not(served: Served
     for who, name in (("owner", None), ("agent.gpu0", "gpu0")):
         served.story.forget()
         assert served.ask("POST", "/v1/grid", ASKED, who)[0] == 200
-        assert served.ask("POST", "/v1/grid/3/stop", None, who)[0] == 200
+        assert served.ask("POST", "/v1/waves/3/stop", None, who)[0] == 200
         assert served.story.asked == [
             (
                 "grid",
@@ -29,7 +29,7 @@ def test_a_person_and_an_agent_may_ask_and_who_only_looks_may_not(served: Served
         ]
     served.story.forget()
     assert served.ask("POST", "/v1/grid", ASKED, "viewer")[0] == 403
-    assert served.ask("POST", "/v1/grid/3/stop", None, "viewer")[0] == 403
+    assert served.ask("POST", "/v1/waves/3/stop", None, "viewer")[0] == 403
     assert served.story.asked == []
 
 
@@ -76,7 +76,7 @@ def test_the_waves_are_read_at_the_door(house: House) -> None:
     house.on(lambda play: play.story.grid(["A=1,9"]))
     house.settle()
     line = http.client.HTTPConnection("127.0.0.1", house.port, timeout=60)
-    for path, what in (("/v1/grid", "waves"), ("/v1/grid/1", "told")):
+    for path, what in (("/v1/waves", "waves"), ("/v1/waves/1", "told")):
         line.request("GET", path, headers={"Authorization": f"Bearer {house.tokens.read('viewer')}"})
         said = json.loads(line.getresponse().read())
         assert said[what]

@@ -34,12 +34,12 @@ def test_a_refusal_says_what_to_do(door: FakeClient, typed: Typed) -> None:
 
 
 def test_stop_says_what_becomes_of_the_rest(door: FakeClient, typed: Typed) -> None:
-    door.answers["grid/3/stop"] = {"wave": 3, "state": "open", "dropped": 2}
+    door.answers["waves/3/stop"] = {"wave": 3, "state": "open", "dropped": 2}
     assert (
         typed("grid", "--stop", "3")[1]
         == "  wave 3: 2 runs not started any more.   what runs finishes, then it is answered\n"
     )
-    door.answers["grid/3/stop"] = {"wave": 3, "state": "stopped", "dropped": 1}
+    door.answers["waves/3/stop"] = {"wave": 3, "state": "stopped", "dropped": 1}
     assert "swarm grid --show 3" in typed("grid", "--stop", "3")[1]
 
 

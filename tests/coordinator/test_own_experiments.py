@@ -108,6 +108,26 @@ def test_a_stack_that_loses_is_taken_apart_and_what_does_not_stack_is_noted(tmp_
 
 
 @pytest.mark.usefixtures("quiet")
+def test_a_change_that_helps_nowhere_else_is_named_alone(tmp_path: Path) -> None:
+    """It was kept on another base than best: there A hurts."""
+    play = Play(
+        tmp_path, loss=lambda source: total(source) + (0.5 if "A = 0.9" in source and "C = 3.0" in source else 0.0)
+    )
+    play.begin(policy=APART)
+    kept(play, a0={"C": 2.9})
+    two, three = kept(play, a0={"A": 0.9}, a1={"B": 1.8})
+    rest(play)
+    assert (f"{two} + {three}", "discard") in stacks(play)
+    said = re.fullmatch(
+        f"{two} does not help on e0001: [+]([0-9.]+) ± [0-9.]+ against what it gained where it was found",
+        notes(play)[0],
+    )
+    assert said is not None, notes(play)
+    assert float(said[1]) == pytest.approx(0.5, abs=0.15)
+    assert len({members for members, _ in stacks(play)}) == len(stacks(play))
+
+
+@pytest.mark.usefixtures("quiet")
 def test_changes_that_do_not_fit_each_other_are_noted_without_a_run(play: Play) -> None:
     play.begin(policy=APART)
     one, two = kept(play, a0={"A": 0.9}, a1={"A": 0.8})

@@ -28,11 +28,13 @@ VERBS = [
     ("POST", "/v1/agents/{name}/tell"), ("POST", "/v1/spawn"), ("POST", "/v1/stop"), ("GET", "/v1/best"),
     ("GET", "/v1/recall"), ("GET", "/v1/diff"), ("GET", "/v1/read"), ("GET", "/v1/experiments/{experiment}/log"),
     ("POST", "/v1/adopt"), ("POST", "/v1/note"), ("POST", "/v1/turn"), ("POST", "/v1/agents/{name}/replace"),
-    ("POST", "/v1/grid"), ("GET", "/v1/grid"), ("GET", "/v1/grid/{number}"), ("POST", "/v1/grid/{number}/stop"),
+    ("POST", "/v1/grid"), ("GET", "/v1/waves"), ("GET", "/v1/waves/{number}"), ("POST", "/v1/waves/{number}/stop"),
     ("GET", "/v1/ideas"), ("GET", "/v1/notebook"), ("POST", "/v1/notebook"), ("POST", "/v1/idea"), ("POST", "/v1/idea/claim"),
     ("POST", "/v1/idea/done"), ("POST", "/v1/flag"), ("POST", "/v1/remeasure"),
 ]  # fmt: skip
-PLAIN = [v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "scene", "pause", "best")]
+PLAIN = [
+    v for v in VERBS if v[1].rpartition("/")[2] in ("health", "status", "constants", "scene", "pause", "best", "waves")
+]
 SOME = settings(
     max_examples=MANY, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
