@@ -23,7 +23,8 @@ from bench.sim.outcome import Outcome
 from bench.sim.path import gains_at, reached, thinned, together
 from bench.sim.table import mean, median, ratio
 from bench.sim.ways import NAMES, parsed, play
-from swarm.research import judging
+from swarm.coordinator import beliefs
+from swarm.research import effects
 
 PLAIN = Assumptions()
 SHORT = Setting(slots=2, hours=0.6)
@@ -116,9 +117,9 @@ def test_what_there_is_not_is_said(way: str) -> None:
 
 
 def test_a_constant_of_the_code_is_another_for_one_way_only() -> None:
-    before, setting = judging.LIMIT, replace(SHORT, hours=2.0)
-    changed = play("swarm:research.judging.LIMIT=0", PLAIN, setting, 3)
-    assert before == judging.LIMIT == 1.0
+    before, setting = beliefs.ENOUGH, replace(SHORT, hours=2.0)
+    changed = play("swarm:coordinator.beliefs.ENOUGH=5", PLAIN, setting, 3)
+    assert before == beliefs.ENOUGH == effects.ENOUGH
     assert changed != play("swarm", PLAIN, setting, 3)
 
 

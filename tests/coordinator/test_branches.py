@@ -100,7 +100,7 @@ def test_apart_nobody_is_moved_told_or_answered(play: Play) -> None:
 
 
 def test_new_agents_begin_on_good_ones_of_different_lines(play: Play) -> None:
-    play.begin(3, policy={"rebase_every": 1e6, "behind": 0.0, "stale": 0})
+    play.begin(3, policy={"rebase_every": 1e6, "behind": 0.0, "stale": 0, "stacks": False})
     first, second = found(play, "a0", A=0.3), found(play, "a1", B=1.5)
     third = found(play, "a1", C=2.9)
     found(play, "a2", C=2.99)

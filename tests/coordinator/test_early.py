@@ -135,7 +135,7 @@ def test_as_good_as_its_parent_it_goes_on(play: Curved) -> None:
     assert play.run(ident).status == "running"
     play.executor.manual = False
     play.settle()
-    assert play.e(ident).runs == 1
+    assert play.e(ident).runs >= 1
 
 
 def test_the_noise_must_be_known(play: Curved) -> None:
