@@ -104,22 +104,17 @@ class Policy(Frozen):
     confirm_most: int = Field(4, ge=1)  # then it did not hold
     confirm_p: float = Field(0.5, ge=0, le=1)  # P(better than best) with which it is promoted
     confirm_drop: float = Field(0.3, ge=0, le=1)  # … and under which it did not hold
-    confirm_by: Literal["gain", "better"] = (
-        "gain"  # P of a gain; or that with half of P(no effect at all), which lets more in
-    )
+    # P of a gain; or that with half of P(no effect at all), which lets more in
+    confirm_by: Literal["gain", "better"] = "gain"
     confirm_on: str | None = None  # the hardware that judges best, or a part of its name; None: where most slots are
     prior: Literal["fitted", "noise"] = "fitted"  # of effects: fitted to what was measured, or as wide as the noise
     shrink: float = Field(1.0, ge=0)  # standard errors by which an estimate is shrunk at most before a prior is fitted
-    noise_prior: float = Field(
-        0.002, ge=0
-    )  # of a score: the noise of a run that is expected until it is known; 0: none
-    paired: Literal["auto", "on", "off"] = (
-        "auto"  # compare on the same seeds; auto: while that is not shown to be useless
-    )
+    noise_prior: float = Field(0.002, ge=0)  # share of a score: a run's noise as long as little is known; 0: none
+    # whether changes are compared on the same seeds; auto: while that is not shown to be useless
+    paired: Literal["auto", "on", "off"] = "auto"
     screen_seeds: int = Field(3, ge=1)  # so many of the baseline's seeds, in turn, for what is new
-    verify: Literal["gain", "least"] = (
-        "gain"  # what an idle slot measures again: where it may change best, or the least measured
-    )
+    # what an idle slot measures again: where it may change best, or the least measured
+    verify: Literal["gain", "least"] = "gain"
     rebase_every: float = 600.0
     behind: float = Field(0.3, ge=0, le=1)  # an agent is, when P(what it builds on is better than best) is under this,
     behind_gap: float | None = Field(None, ge=0)  # or when it is worse by more than so many sd of one run,
@@ -128,21 +123,18 @@ class Policy(Frozen):
     stay: float = Field(0.25, ge=0, le=0.9)  # share of the agents (of four at least) that looks elsewhere on purpose,
     stay_within: float = 4.0  # unless behind by more than so many sd of one run
     apart: bool = False  # nobody is rebased or learns from others: for comparisons
-    plateau: int = Field(
-        20, ge=0
-    )  # experiments per agent without a gain above the noise; then programs change (0: never)
+    # experiments per agent without a gain of best above the noise, after which programs change (0: never)
+    plateau: int = Field(20, ge=0)
     idle_after: float = 60.0  # then (or after a run's time, if longer) a slot with nothing queued is put to other use:
     idle: Literal["auto", "tune", "confirm"] = "auto"  # a tuner first (auto: on GPUs), or only measuring again
+    stacks: bool = True  # where a slot idles, kept changes of different agents are measured together
+    blank: float = Field(0.02, ge=0, le=0.5)  # share of experiments without any change: they show what luck alone does
     control: float = Field(0.0, ge=0.0, le=0.5)  # share of the slots' time for a tuner that sees nobody's results
     early: Literal["off", "median", "halving", "parent"] = "off"  # end runs by their loss so far (research/hopeless.py)
     early_by: float | None = Field(None, gt=0)  # the rule's threshold, where it is not to be its own
     early_from: float = Field(0.3, gt=0, lt=1)  # share of the budget before which nothing is ended
     gpu_price: float | None = None  # dollars an hour, for the sums
     keep_checkouts: bool = False
-    stacks: bool = True  # where a slot idles, kept changes of different agents are measured together
-    blank: float = Field(
-        0.02, ge=0, le=0.5
-    )  # share of experiments in which nothing is changed: how much of all is luck
 
     @model_validator(mode="after")
     def _threshold(self) -> Policy:
@@ -151,7 +143,7 @@ class Policy(Frozen):
             raise ValueError("early_by: a share below 1 for median, a number above 1 for halving")
         return self
 
-    @field_validator("paired", mode="before")
+    @field_validator("sandbox", "paired", "early", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:
         """YAML reads a plain `on` or `off` as a truth value."""
