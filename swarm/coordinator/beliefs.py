@@ -15,7 +15,7 @@ from swarm.research.judging import LIMIT, Belief, measured, posterior
 from swarm.research.noise import GUESS, Noise, Squares, noise, squares
 from swarm.research.seeds import MOST_COMMITS, Seeds, compare
 
-MOVED = 0.02  # share by which the noise must change before every estimate is computed anew
+MOVED = 0.02  # share by which the part of the noise that is a run's own must change before all is computed anew
 ALIKE = 0.1  # share of a run's own spread by which a seed's offset must change
 FRESH, NEW, LATE = 1.1, 60, 0.02  # the prior is fitted again after a tenth more changes, or NEW; late, a fiftieth more
 
@@ -276,7 +276,7 @@ class Beliefs:
 def _counts(was: tuple[Noise, Seeds | None, int], now: tuple[Noise, Seeds | None, int]) -> bool:
     """Whether a difference is large enough to compute every estimate anew."""
     (a, before, fitted), (b, after, again) = was, now
-    if fitted != again or a.exact != b.exact or abs(a.sd - b.sd) > MOVED * b.sd or (before is None) != (after is None):
+    if fitted != again or a.exact != b.exact or a.sd != b.sd or (before is None) != (after is None):
         return True
     if before is None or after is None or before is after:
         return False

@@ -453,7 +453,7 @@ SCENES = [
     Scene("spawn with a control", nothing, _beside, _spawned_beside, (11, "inside"), users=BOTH),
     Scene("the control is measured, confirmed, promoted", _proposed, _for_a_while, _each_its_best, parts=3),
     Scene("a plateau", _nothing_better, lambda s: [s.step(31), s.step(31)], _changed_once, (1, "inside")),
-    Scene("try an idea", _with_idea, _tries_it, _tried_once, (4, "after")),
+    Scene("submit an idea", _with_idea, _tries_it, _tried_once, (4, "after")),
     Scene("write an idea, a page, a flag", kept, _pages, _written_once),
     Scene("end a run early", _hopeless, then(lambda s: s.step(10), Stage.settle), _ended_early, (1, "after")),
     Scene("recover", kept, then(_lose_place, Stage.close, Stage.open), _goes_on, users=BOTH),
