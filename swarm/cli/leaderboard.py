@@ -15,6 +15,7 @@ from swarm.views import Board, Row, board
 from swarm.workspace import Workspace
 
 LINES = 2  # of a description
+ROOMY = 22  # columns left for the description; with less the others stand closer together
 
 
 def run(
@@ -56,8 +57,9 @@ def _table(found: Board, width: int) -> Table:
     left = [_cells(r, decimals) for r in rows]
     names = ("   #", "exp", "commit", "est.", "±", "raw", "n", "P", "state", "agent", "kind", "lines")
     wide = [max(len(str(c[i])) for c in (names, *left)) for i in range(len(names))]
-    room = max(12, width - sum(wide) - 2 * len(names))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    gap = 2 if width - sum(wide) - 2 * len(names) >= ROOMY else 1
+    room = max(12, width - sum(wide) - gap * len(names))
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for i, name in enumerate(names):
         right = name in ("   #", "n", "P", "lines")
         table.add_column(name, justify="right" if right else "default", no_wrap=True, width=wide[i])

@@ -169,7 +169,10 @@ def _whose(s: Snapshot) -> str:
     if s.gains is None:
         return ""
     d = _decimals(s)
-    return f"gained {screen.fixed(s.gains.total, d)}: {screen.signed(s.gains.const, d)} by constants, {screen.signed(s.gains.code, d)} by code"
+    parts = (("by constants", s.gains.const), ("by code", s.gains.code))
+    by = [(name, screen.signed(gain, d)) for name, gain in parts if gain]
+    told = ", ".join(f"{gain} {name}" for name, gain in by) if len(by) > 1 else f"all of it {by[0][0]}" if by else ""
+    return f"gained {screen.fixed(s.gains.total, d)}: {told}" if told else ""
 
 
 def _noise(s: Snapshot) -> str:
