@@ -14,6 +14,7 @@ from swarm.api import looking, wire
 from swarm.api.desk import Desk
 from swarm.errors import Refused
 from swarm.ledger.reader import Reader
+from swarm.research.grid import cost
 from swarm.workspace import Workspace
 
 Answer: TypeAlias = dict[str, Any]
@@ -81,12 +82,10 @@ def _one(workspace: Workspace, number: int) -> Answer:
 
 def queued(answer: Mapping[str, Any]) -> str:
     """A wave that was asked for, in words."""
-    cells, runs, slots = answer["cells"], answer["runs"], answer["slots"]
+    cells, runs = answer["cells"], answer["runs"]
     known = f" ({cells - runs} known already)" if cells - runs > 0 else ""
-    return (
-        f"wave {answer['wave']} on {answer['on']}: {cells} cells, {runs} run{'s' * (runs != 1)}{known}, "
-        f"about {answer['minutes']:.0f} min on {slots} slot{'s' * (slots != 1)}."
-    )
+    takes = cost(runs, answer["minutes"], answer["slots"])
+    return f"wave {answer['wave']} on {answer['on']}: {cells} cells{known}, {takes}."
 
 
 def shown(workspace: Workspace, number: int) -> str:

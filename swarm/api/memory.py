@@ -56,11 +56,14 @@ def notebook(workspace: Workspace, page: str | None = None, version: int | None 
         return (
             "\n".join([THEIRS, *rows])
             if rows
-            else "The notebook is empty: improve(page, text, version=0) begins a page."
+            else "The notebook is empty. An agent begins a page with improve(page, text, version=0), you with: "
+            'swarm notebook NAME -m "…"'
         )
     if found is None:
         there = ", ".join(p.name for p in listed) or "none"
-        raise Refused(f"there is no page {line(page, 50)!r} like that.", f"There are: {there}.", 404)
+        raise Refused(
+            f"there is no page {line(page, 50)!r} like that.", f"There are: {there}. A new one: -m, or improve().", 404
+        )
     inside = plain(found.text, LONGEST).replace("<<<", "‹‹‹").replace(">>>", "›››")
     return f"{found.name}, version {found.version}, by {_who(found)}. {THEIRS}\n<<<\n{inside}\n>>>"
 

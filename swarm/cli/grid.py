@@ -14,6 +14,7 @@ from swarm.cli import screen
 from swarm.cli.figures import clock as hour
 from swarm.cli.places import agent, here, owner, seated
 from swarm.ledger.reader import Reader
+from swarm.research.grid import cost
 from swarm.views.waves import Wave, told, wave, waves
 from swarm.workspace import Workspace
 
@@ -38,8 +39,8 @@ def ask(words: list[str], on: str | None, repeats: int, yes: bool, wait: bool) -
 def _queued(answer: dict[str, Any]) -> str:
     known = answer["cells"] - answer["runs"]
     free = f" ({known} known already)" if known > 0 else ""
-    runs, slots = screen.many(answer["runs"], "run"), screen.many(answer["slots"], "slot")
-    return f"wave {answer['wave']} on {answer['on']}: {answer['cells']} cells{free}, {runs}, about {answer['minutes']:.0f} min on {slots}"
+    takes = cost(answer["runs"], answer["minutes"], answer["slots"])
+    return f"wave {answer['wave']} on {answer['on']}: {answer['cells']} cells{free}, {takes}"
 
 
 def _until_over(client: Client, number: int) -> None:

@@ -98,7 +98,7 @@ def _change(w: World, name: str, base: Experiment) -> Experiment:
 
 
 def _bounded(w: World, cells: int, runs: int, sure: bool, agent: str | None) -> None:
-    told = f"{cells} cells are {runs} runs, about {minutes(w, runs):.0f} minutes on {len(_slots(w))} slots"
+    told = f"{cells} cells are {rules.cost(runs, minutes(w, runs), len(_slots(w)))}"
     fewer = "Fewer values, or fewer at once: one wave of the factors that matter, then another."
     if cells > rules.MOST:
         raise Refused(f"{told}: too many for one wave (at most {rules.MOST} cells).", fewer, 422)

@@ -144,3 +144,10 @@ def told(of: Sequence[Factor], levels: Levels) -> str:
     if all(f.levels == (OUT, IN) for f in of):
         return " + ".join(f.name for f, level in zip(of, levels, strict=True) if level) or "none of them"
     return " ".join(f"{f.name}={f.levels[level]}" for f, level in zip(of, levels, strict=True))
+
+
+def cost(runs: int, minutes: float, slots: int) -> str:
+    """What a wave takes, in words. `minutes` 0: nothing has run yet to tell it by."""
+    many = f"{runs} run{'s' * (runs != 1)}"
+    long = f"about {max(1.0, minutes):.0f} min" if minutes > 0 else "how long is not known before the baseline has run"
+    return f"{many}, {slots} at once, {long}" if slots > 1 else f"{many}, {long}"

@@ -54,7 +54,7 @@ def test_a_refusal_comes_out_with_what_to_do(served: Served) -> None:
 
 def test_an_agent_asks_is_told_and_looks_again(house: House) -> None:
     text = house.say("grid", words=["A=1,9", "B=2,9"])
-    assert text.startswith("wave 1 on e0001: 4 cells, 3 runs (1 known already), about ")
+    assert text.startswith("wave 1 on e0001: 4 cells (1 known already), 3 runs, ")
     assert house.say("grid", words=["C=3,4"]).startswith("refused: your wave 1 is not answered yet")
     assert "0 of 3 cells are over" in house.say("grid", wave=1)
     house.settle()

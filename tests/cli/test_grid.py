@@ -22,7 +22,7 @@ def test_it_says_how_much_it_is(door: FakeClient, typed: Typed) -> None:
     door.answers["grid"] = QUEUED
     code, out, _ = typed("grid", "A=1,2", "B=1,2,3", "--on", "e0040", "--repeats", "2", "--yes")
     assert code == 0
-    assert out == "  wave 3 on e0040: 6 cells (1 known already), 5 runs, about 3 min on 8 slots   swarm grid --show 3\n"
+    assert out == "  wave 3 on e0040: 6 cells (1 known already), 5 runs, 8 at once, about 3 min   swarm grid --show 3\n"
     assert door.asked == [("grid", {"words": ["A=1,2", "B=1,2,3"], "on": "e0040", "repeats": 2, "sure": True})]
 
 
