@@ -56,6 +56,8 @@ bench: $(VENV)/.tested ## measurements beside a floor or a peer, short ones (doc
 	$(BIN)/python -m bench.idle 12
 	$(BIN)/python -m bench.slots64 20
 	$(BIN)/python -m bench.depth --repeats 4
+	$(BIN)/python -m bench.policies --repeats 2 --few 0 --tries 0 --hours 1
+	$(BIN)/python -m bench.memory 5 20000 2000
 
 MINUTES ?= 10
 .PHONY: soak
