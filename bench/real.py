@@ -58,14 +58,16 @@ class Place:
         keep = {name: text for name, text in os.environ.items() if name in ("PATH", "LANG", "LC_ALL")}
         return {**keep, "HOME": str(self.folder / "home"), "PYTHONPATH": str(PROJECT), "TERM": "dumb", "COLUMNS": "100"}
 
-    def workspace(self, name: str) -> Path:
-        """A new one with the template as its task."""
+    def workspace(self, name: str, luck: str) -> Path:
+        """A new one with the template as its task. A tuner draws by its agent's name: `luck` is theirs."""
         path = self.folder / name
         path.mkdir()
         self.swarm(path, "init", ".")
         # two runs of the baseline for everybody: three would be a tenth of the time of an agent alone
         policy = "policy: {baseline_runs: 2}\n"
-        (path / "swarm.yaml").write_text(f"task: {{path: task, budget: '{self.budget}'}}\ndevice: cpu\n{policy}")
+        (path / "swarm.yaml").write_text(
+            f"task: {{path: task, budget: '{self.budget}'}}\ndevice: cpu\nagents: {{{luck}: {{kind: tuner}}}}\n{policy}"
+        )
         return path
 
     def swarm(self, workspace: Path, *words: str, check: bool = True) -> None:
@@ -97,12 +99,12 @@ def ours(folder: Path) -> Iterator[int]:
 # --- a campaign ---------------------------------------------------------------------------------------------------
 
 
-def campaign(place: Place, name: str, cores: Sequence[str], seconds: float) -> dict[str, Any]:
+def campaign(place: Place, name: str, luck: str, cores: Sequence[str], seconds: float) -> dict[str, Any]:
     """One workspace per entry of `cores`, side by side. What the one with the best estimate calls best, and counts of all."""
-    spaces = [place.workspace(f"{name}-{number}") for number in range(len(cores))]
+    spaces = [place.workspace(f"{name}-{number}", luck) for number in range(len(cores))]
     net = (seconds + 300) / 3600  # ends it also when this script dies
     with ThreadPoolExecutor(len(spaces)) as pool:
-        words = [("spawn", "--device", "cpu", "--gpus", c, "--agents", "tuner", "--hours", f"{net:.3f}") for c in cores]
+        words = [("spawn", "--device", "cpu", "--gpus", c, "--hours", f"{net:.3f}") for c in cores]
         list(pool.map(lambda pair: place.swarm(pair[0], *pair[1]), zip(spaces, words, strict=True)))
         time.sleep(seconds)
         list(pool.map(lambda space: _stop(place, space), spaces))
@@ -179,7 +181,7 @@ def pair(place: Place, number: int, seconds: float, given: list[float]) -> list[
     ways = {"isolated": ("0,", "1,"), "pollinated": ("0,1",)}
     rows = []
     for way in list(ways) if number % 2 == 0 else list(ways)[::-1]:
-        found = campaign(place, f"{number}-{way}", ways[way], seconds)
+        found = campaign(place, f"{number}-{way}", f"luck{number}", ways[way], seconds)
         source = found.pop("source")
         after = given if source is None else measured(place, source)
         gain = statistics.fmean(a - b for a, b in zip(given, after, strict=True))
