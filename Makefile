@@ -40,7 +40,7 @@ lint: $(VENV)/.tested ## ruff, formatting, mypy --strict, the floors of the hous
 		echo "-- $$look"; $(BIN)/$$look || code=1; done; exit $$code
 
 .PHONY: unit
-unit: $(VENV)/.tested ## the everyday tests (under 90 s)
+unit: $(VENV)/.tested ## the everyday tests (4 minutes on two cores)
 	@scripts/system.sh all
 	$(BIN)/python -m pytest $(WORKERS) $(PYTEST)
 
