@@ -11,6 +11,11 @@ if [ "$(cat "$into/installed" 2>/dev/null)" = "$wanted" ] && [ -x "$into/node_mo
   exit 0
 fi
 scripts/system.sh npm
+# Node looks at no certificates of the system by itself: behind a company's proxy it would trust nobody.
+system=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r "$system" ]; then
+  export NODE_EXTRA_CA_CERTS=$system
+fi
 mkdir -p "$into"
 echo "installing $wanted into $into (800 MB)"
 for try in 1 2 3; do # twice more when the network stumbles
