@@ -43,8 +43,6 @@ TRIED: dict[str, tuple[str, ...]] = {
     "verify": ("least",), "behind": ("0.15", "0.5"), "stale": ("0",), "stay": ("0", "0.5"), "apart": ("1",),
     "stacks": ("0",), "blank": ("0", "0.1"),
 }  # fmt: skip
-# The same by their constants, where the code has no such setting yet.
-CONSTANTS = {"shrink": ("research.judging.LIMIT", ("0",)), "confirm_runs": ("coordinator.confirm.RUNS", ("1", "3"))}
 PARTS = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)  # of the time
 MAIN = (
     "way", "true gain × 1000", f"{OURS} has more", "claimed / true", "false records", "reached", "GPU-h to the target",
@@ -65,8 +63,6 @@ def tried() -> list[str]:
     for name, texts in TRIED.items():
         ways = [f"{OURS}:{name}={text}" for text in texts if name in own]
         found += [way for way in ways if parsed(way)[1][name] != own[name]]
-    for setting, (name, texts) in CONSTANTS.items():
-        found += [f"{OURS}:{name}={text}" for text in texts if setting not in own]
     return found
 
 
