@@ -26,7 +26,7 @@ from bench.sim.landscape import Assumptions
 from bench.sim.outcome import Outcome
 from bench.sim.table import everywhere, mean, table
 from swarm.research.hopeless import Curve, Rule, by_halving, by_median, by_parent
-from swarm.research.judging import pooled
+from swarm.research.noise import pooled
 
 DATA = Path(__file__).parent / "data" / "curves.json"
 SHUFFLES = 40  # orders in which the changes may have come, for the rules that compare with what came before

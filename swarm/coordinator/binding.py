@@ -52,6 +52,11 @@ def _replayed(w: World, e: Experiment, tip: str) -> Bound:
     files = replay(w.hub, w.commit_of(e.base), e.submitted, onto, w.task.edit)
     if isinstance(files, Conflict):
         return Bound(tip, None, "conflict", f"{files.path}: it no longer fits what {tip} changed there")
+    return _made(w, e, tip, onto, files)
+
+
+def _made(w: World, e: Experiment, tip: str, onto: str, files: dict[str, bytes]) -> Bound:
+    """These files as one commit on the parent, if they are any other than the parent's."""
     commit = w.hub.commit(files, onto, _message(e))
     if w.hub.tree(commit) == w.hub.tree(onto):
         return Bound(tip, None, "answered", f"already in {tip}")
@@ -71,10 +76,7 @@ def _whole(w: World, e: Experiment, tip: str, onto: str) -> Bound:
     files = waves.files_of(w, e) if e.origin == "wave" else waves.together(w, waves.members(w, e), tip, _message(e))
     if isinstance(files, Conflict):
         return Bound(tip, None, "conflict", f"{files.path}: {files.text}")
-    commit = w.hub.commit(files, onto, _message(e))
-    if w.hub.tree(commit) == w.hub.tree(onto):
-        return Bound(tip, None, "answered", f"already in {tip}")
-    return Bound(tip, commit)
+    return _made(w, e, tip, onto, files)
 
 
 def _stack(w: World, e: Experiment, tip: str, onto: str) -> Bound:

@@ -12,7 +12,7 @@ from swarm.ports import Ticket
 from swarm.research import hopeless
 from swarm.research.experiment import Experiment, Run, Slot
 from swarm.research.hopeless import Curve, Rule
-from swarm.research.judging import pooled
+from swarm.research.noise import pooled
 from swarm.runner.curve import Point, sound
 
 EVERY = 1.0  # seconds between looks

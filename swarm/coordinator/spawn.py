@@ -40,11 +40,7 @@ def spawn(
     if running:
         _same_task(w, wanted)
         _free(w, agents, slots)
-    for agent in agents:
-        _able(agent)
-        together = _together(w, running, agents, agent["kind"])
-        if not _idle(agent):
-            w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
+    _checked(w, running, agents)
     commit, notes = w.commit_of(w.campaign.best or "") if running else "", []
     if not running:
         _judging_hardware(Policy.model_validate(policy or {}), slots)
@@ -61,13 +57,7 @@ def spawn(
         _slots(w, slots)
         if not running:
             baseline.queue_runs(w)
-        tips = grounds(w, source, len(agents))
-        for agent, tip in zip(agents, tips, strict=True):
-            add_agent(w, agent, tip)
-        if alone:
-            control.begin(w)
-            with w.as_control():
-                add_agent(w, alone)
+        _add(w, agents, alone, source)
         w.say("spawned", agents=[a["name"] for a in agents], slots=[s["id"] for s in slots],
               programs={a["name"]: a["programs"] for a in agents if a.get("programs")},
               nodes={s["id"]: ",".join(s["device_nodes"]) for s in slots if s.get("device_nodes")})  # fmt: skip
@@ -102,6 +92,25 @@ def _able(wish: dict[str, Any]) -> None:
         raise Refused(f"a {wish['kind']} cannot be a {role}.", f"It can be: {', '.join(roles.ABLE)}")
     if not roles.measures(role) and (wish.get("slot") is not None or wish.get("slots")):
         raise Refused(f"{wish['name']} is a {role} and has no use for a GPU.", "Give it to an experimenter.")
+
+
+def _checked(w: World, running: bool, agents: list[dict[str, Any]]) -> None:
+    """Raises Refused for a role or for options that an agent's kind cannot have."""
+    for agent in agents:
+        _able(agent)
+        together = _together(w, running, agents, agent["kind"])
+        if not _idle(agent):
+            w.kinds(agent["kind"]).check({**(agent.get("options") or {}), **together})
+
+
+def _add(w: World, agents: list[dict[str, Any]], alone: dict[str, Any] | None, source: str) -> None:
+    """The rows of the agents, and of the control with its campaign. To be called in the transaction of the spawn."""
+    for agent, tip in zip(agents, grounds(w, source, len(agents)), strict=True):
+        add_agent(w, agent, tip)
+    if alone:
+        control.begin(w)
+        with w.as_control():
+            add_agent(w, alone)
 
 
 def _idle(wish: dict[str, Any]) -> bool:

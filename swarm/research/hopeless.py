@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from swarm.research.judging import Noise
+from swarm.research.noise import Noise
 
 Kind = Literal["median", "halving", "parent"]
 Curve = Mapping[float, float]  # share of the budget → loss

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from swarm.research.effects import Effects, believe
-from swarm.research.noise import Noise as Noise
-from swarm.research.noise import pooled as pooled
 from swarm.research.seeds import Seeds
 
 LIMIT = 1.0  # standard errors by which an estimate is shrunk at most

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.research.hopeless import Rule, by_halving, by_median, by_parent, quantile, rungs, why
-from swarm.research.judging import Noise
+from swarm.research.noise import Noise
 
 losses = st.floats(0.1, 20)
 curves = st.lists(losses, min_size=4, max_size=4).map(lambda y: {0.25 * (n + 1): v for n, v in enumerate(y)})
